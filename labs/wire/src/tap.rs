@@ -1,0 +1,1 @@
+//! Reads both directions of one connection and tells what they say.

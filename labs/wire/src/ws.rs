@@ -1,0 +1,1 @@
+//! WebSocket frames, to the letter of RFC 6455.
