@@ -1,1 +1,272 @@
-//! feed.
+//! The event log that every lab publishes from.
+//!
+//! A [`Feed`] numbers what is published and keeps the last of it. Three calls
+//! are all there is: [`Feed::publish`] appends, [`Feed::after`] reads the log,
+//! [`Feed::subscribe`] hears what comes from now on. Reading and hearing are
+//! two calls on purpose: between them time passes, and an update that is
+//! published there belongs to whoever thought of it.
+
+mod market;
+
+use std::{
+    collections::VecDeque,
+    error::Error,
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::{broadcast, watch};
+use tokio_stream::{
+    Stream, StreamExt,
+    wrappers::{BroadcastStream, errors::BroadcastStreamRecvError},
+};
+
+pub use market::Market;
+
+/// One published update: `{ "seq": 1, "data": { … } }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Update {
+    /// Its number in the log: the first is 1, and no number is left out.
+    pub seq: u64,
+    /// What was published.
+    pub data: Value,
+}
+
+/// A place in a log: everything up to and including `seq` has been seen.
+///
+/// Where `epoch` is given, the place is in that log and in no other; a bare
+/// number trusts the caller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The log's name, which changes when it starts again at 1.
+    pub epoch: Option<String>,
+    /// The last number that was seen; 0 stands before the first.
+    pub seq: u64,
+}
+
+impl From<u64> for Cursor {
+    fn from(seq: u64) -> Self {
+        Self { epoch: None, seq }
+    }
+}
+
+impl From<(&str, u64)> for Cursor {
+    fn from((epoch, seq): (&str, u64)) -> Self {
+        Self { epoch: Some(epoch.to_owned()), seq }
+    }
+}
+
+/// Why [`Feed::after`] cannot say what came after a cursor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// The log has dropped updates that this cursor has not seen.
+    Gone {
+        /// The oldest number that the log still holds.
+        oldest: u64,
+    },
+    /// The cursor belongs to another log, or points past the end of this one.
+    OtherEpoch {
+        /// Where this log stands now.
+        now: Cursor,
+    },
+}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone { oldest } => {
+                write!(f, "the log no longer goes back that far: its oldest update is {oldest}")
+            }
+            Self::OtherEpoch { now } => write!(
+                f,
+                "this position is of another log: the log is now {} at {}",
+                now.epoch.as_deref().unwrap_or("unnamed"),
+                now.seq
+            ),
+        }
+    }
+}
+
+impl Error for Missed {}
+
+/// A log of updates with one writer's end and any number of readers.
+///
+/// Cloning a feed gives another handle to the same log.
+#[derive(Clone, Debug)]
+pub struct Feed(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    epoch: String,
+    /// How many updates the log keeps.
+    capacity: usize,
+    /// How long reading the log takes: nothing in memory, a round trip in a database.
+    read_delay: Duration,
+    log: Mutex<Log>,
+    closed: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Log {
+    kept: VecDeque<Update>,
+    head: u64,
+    /// Gone once the feed is closed: that is how subscriptions end.
+    live: Option<broadcast::Sender<Update>>,
+}
+
+impl Feed {
+    /// An empty log in memory that keeps the last `capacity` updates (at least one).
+    pub fn memory(capacity: usize) -> Self {
+        Self::named("1", capacity)
+    }
+
+    /// An empty log in memory with a name of its own, its *epoch*.
+    pub fn named(epoch: &str, capacity: usize) -> Self {
+        let capacity = capacity.max(1);
+        Self(Arc::new(Shared {
+            epoch: epoch.to_owned(),
+            capacity,
+            read_delay: Duration::ZERO,
+            log: Mutex::new(Log {
+                kept: VecDeque::new(),
+                head: 0,
+                live: Some(broadcast::Sender::new(capacity)),
+            }),
+            closed: watch::Sender::new(false),
+        }))
+    }
+
+    /// Lets each read of the log take this long, as a log on another machine does.
+    ///
+    /// # Panics
+    /// If the feed has been cloned already.
+    pub fn with_read_delay(mut self, delay: Duration) -> Self {
+        Arc::get_mut(&mut self.0).expect("the delay is set before the feed is shared").read_delay = delay;
+        self
+    }
+
+    /// The log's name. Positions of different epochs cannot be compared.
+    pub fn epoch(&self) -> &str {
+        &self.0.epoch
+    }
+
+    /// The number of the newest update; 0 while there is none.
+    pub fn head(&self) -> u64 {
+        self.log().head
+    }
+
+    /// Appends an update and tells every subscriber.
+    ///
+    /// Publishing on a closed feed appends to the log and tells nobody.
+    pub async fn publish(&self, data: impl Into<Value>) -> Update {
+        let mut log = self.log();
+        log.head += 1;
+        let update = Update { seq: log.head, data: data.into() };
+        if log.kept.len() == self.0.capacity {
+            log.kept.pop_front();
+        }
+        log.kept.push_back(update.clone());
+        if let Some(live) = &log.live {
+            // An error means that nobody listens just now.
+            let _ = live.send(update.clone());
+        }
+        update
+    }
+
+    /// Everything in the log that is newer than `cursor`, oldest first: what
+    /// is in the log when the reading ends.
+    ///
+    /// # Errors
+    /// [`Missed::Gone`] when updates after the cursor have been dropped,
+    /// [`Missed::OtherEpoch`] when the cursor is not of this log.
+    pub async fn after(&self, cursor: impl Into<Cursor>) -> Result<Vec<Update>, Missed> {
+        let cursor = cursor.into();
+        if !self.0.read_delay.is_zero() {
+            tokio::time::sleep(self.0.read_delay).await;
+        }
+        let log = self.log();
+        let other_log = cursor.epoch.is_some_and(|epoch| epoch != self.0.epoch);
+        if other_log || cursor.seq > log.head {
+            return Err(Missed::OtherEpoch {
+                now: Cursor { epoch: Some(self.0.epoch.clone()), seq: log.head },
+            });
+        }
+        let oldest = log.head + 1 - log.kept.len() as u64;
+        if cursor.seq + 1 < oldest {
+            return Err(Missed::Gone { oldest });
+        }
+        Ok(log.kept.iter().filter(|update| update.seq > cursor.seq).cloned().collect())
+    }
+
+    /// Hears every update that is published from now on, until the feed is closed.
+    pub fn subscribe(&self) -> Subscription {
+        let log = self.log();
+        let live = match &log.live {
+            Some(live) => live.subscribe(),
+            // A sender that is dropped at once: the subscription ends at once.
+            None => broadcast::Sender::new(1).subscribe(),
+        };
+        Subscription(BroadcastStream::new(live))
+    }
+
+    /// Closes the market: subscriptions end once they have delivered what was published.
+    pub fn close(&self) {
+        self.log().live = None;
+        self.0.closed.send_replace(true);
+    }
+
+    /// Opens a closed market again. The log goes on where it was.
+    pub fn reopen(&self) {
+        let mut log = self.log();
+        if log.live.is_none() {
+            log.live = Some(broadcast::Sender::new(self.0.capacity));
+        }
+        self.0.closed.send_replace(false);
+    }
+
+    /// Whether the market is closed.
+    pub fn is_closed(&self) -> bool {
+        *self.0.closed.borrow()
+    }
+
+    /// How many subscriptions are open.
+    pub fn subscribers(&self) -> usize {
+        self.log().live.as_ref().map_or(0, broadcast::Sender::receiver_count)
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        // Nothing panics while it holds the lock, so the log is whole even if the lock is poisoned.
+        self.0.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// The updates that are published while it is open, in order.
+///
+/// A subscriber that falls more than the log's capacity behind has its
+/// subscription ended, rather than being handed a stream with a hole in it:
+/// it still knows its position and can read the log from there.
+#[derive(Debug)]
+pub struct Subscription(BroadcastStream<Update>);
+
+impl Stream for Subscription {
+    type Item = Update;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Update>> {
+        self.0.poll_next_unpin(context).map(|item| match item {
+            Some(Ok(update)) => Some(update),
+            Some(Err(BroadcastStreamRecvError::Lagged(_))) | None => None,
+        })
+    }
+}
+
+impl Subscription {
+    /// The next update; nothing once the feed is closed.
+    pub async fn recv(&mut self) -> Option<Update> {
+        self.next().await
+    }
+}

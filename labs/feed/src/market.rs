@@ -1,0 +1,65 @@
+//! A small market whose prices move the same way for everybody.
+
+use serde_json::{Value, json};
+
+const LISTED: [(&str, i64); 4] = [("BBCA", 9_850), ("BMRI", 6_100), ("GOTO", 64), ("TLKM", 2_780)];
+
+/// An endless source of prices: the same seed gives the same prices.
+#[derive(Clone, Debug)]
+pub struct Market {
+    state: u64,
+    prices: [(&'static str, i64); LISTED.len()],
+}
+
+impl Market {
+    /// A market that opens with the same prices for every seed and moves them differently.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            // SplitMix64 takes any state, so any seed will do.
+            state: seed,
+            prices: LISTED,
+        }
+    }
+
+    /// The symbols on the market's list.
+    pub fn symbols() -> impl Iterator<Item = &'static str> {
+        LISTED.iter().map(|(symbol, _)| *symbol)
+    }
+
+    /// What the market stands at: a price for each symbol.
+    pub fn prices(&self) -> impl Iterator<Item = Value> {
+        self.prices.iter().map(|(symbol, price)| json!({ "symbol": symbol, "price": price }))
+    }
+
+    /// One price moves by one to five ticks: `{ "symbol": "BMRI", "price": 6125 }`.
+    pub fn tick(&mut self) -> Value {
+        let which = self.below(self.prices.len() as u64) as usize;
+        let up = self.below(2) == 1;
+        let ticks = 1 + self.below(5) as i64;
+        let (symbol, price) = &mut self.prices[which];
+        let step = tick_size(*price) * ticks;
+        // A price never falls to zero: it bounces.
+        *price = if up || *price <= step { *price + step } else { *price - step };
+        json!({ "symbol": symbol, "price": price })
+    }
+
+    /// A number below `bound`, by SplitMix64. Good enough for prices, and the same everywhere.
+    fn below(&mut self, bound: u64) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+/// The smallest step of a price, as exchanges fix it by price band.
+fn tick_size(price: i64) -> i64 {
+    match price {
+        ..200 => 1,
+        200..500 => 2,
+        500..2_000 => 5,
+        2_000..5_000 => 10,
+        _ => 25,
+    }
+}
