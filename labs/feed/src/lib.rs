@@ -257,7 +257,7 @@ impl Stream for Subscription {
     type Item = Update;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Update>> {
-        self.0.poll_next_unpin(context).map(|item| match item {
+        Pin::new(&mut self.0).poll_next(context).map(|item| match item {
             Some(Ok(update)) => Some(update),
             Some(Err(BroadcastStreamRecvError::Lagged(_))) | None => None,
         })
