@@ -126,3 +126,33 @@ pub enum Data {
     /// So many bytes that are not text.
     Bytes(usize),
 }
+
+impl Data {
+    /// Text as it should be shown: a JSON object or array compact and with its
+    /// keys sorted, anything else as it is.
+    ///
+    /// JSON that has no one compact form (numbers that no double can tell
+    /// apart, more than 127 levels) stays text.
+    pub fn of_text(text: &str) -> Data {
+        compact(text).map_or_else(|| Data::Text(text.to_owned()), Data::Json)
+    }
+
+    /// A payload as it should be shown: text where it is UTF-8, else its length.
+    pub fn of_bytes(bytes: &[u8]) -> Data {
+        std::str::from_utf8(bytes).map_or(Data::Bytes(bytes.len()), Data::of_text)
+    }
+}
+
+/// The compact form of a JSON object or array.
+fn compact(text: &str) -> Option<String> {
+    let rewrite = |text: &str| {
+        let mut value: serde_json::Value = serde_json::from_str(text).ok()?;
+        // Sorted already, unless some crate in the build turned on `preserve_order`.
+        value.sort_all_objects();
+        Some(value.to_string())
+    };
+    text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with(['{', '[']).then_some(())?;
+    let once = rewrite(text)?;
+    // Reading a double may miss by its last bit, and writing it again differ.
+    (rewrite(&once)? == once).then_some(once)
+}
