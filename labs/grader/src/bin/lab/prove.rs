@@ -1,0 +1,507 @@
+//! `cargo lab prove`: a grader is as good as the wrong answers it catches and the right answers it
+//! accepts. Everything happens on copies below the target folder.
+
+mod regions;
+mod table;
+mod tree;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cargo::{Cargo, Grading, Run};
+use crate::diff::{self, Answer};
+use crate::paint::Paint;
+use crate::repo::{Files, Lab, Repo};
+use crate::report::{Check, Report, Verdict};
+use crate::sentence::{Result, Sentence};
+use table::{Outcome, Table};
+use tree::Tree;
+
+/// A lab has at least this many wrong answers, in both languages …
+const WRONG: usize = 8;
+/// … and this many other right ones.
+const RIGHT: usize = 3;
+
+/// What `cargo lab prove` was asked for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// Only answers whose name contains this.
+    pub(crate) only: Option<String>,
+    /// Store the rendered failures.
+    pub(crate) accept: bool,
+    /// A lab that differs from its start is a failure.
+    pub(crate) strict: bool,
+}
+
+/// What an answer is there to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The named test must catch it.
+    Wrong,
+    /// Every test must accept it.
+    Right,
+}
+
+/// Proves the labs, printing a table on the way. Gives whether everything held.
+pub(crate) fn prove(repo: &Repo, labs: &[Lab], options: &Options, paint: Paint) -> Result<bool> {
+    let tree = Tree::new(repo)?;
+    let mut table = Table::new(paint);
+    let mut met = false;
+    for lab in labs {
+        println!("{}", paint.bold(format!("lab {} · {}", lab.number, lab.name)));
+        let prover = Prover {
+            repo,
+            lab,
+            tree: &tree,
+            options,
+            cargo: Cargo {
+                root: tree.root(),
+                target: &repo.target,
+                // What is stored and compared has no colour in it.
+                paint: Paint::new(crate::paint::Color::Never),
+            },
+        };
+        met |= prover.prove(&mut table)?;
+    }
+    if let Some(only) = &options.only
+        && !met
+    {
+        return Err(Sentence::new(format!(
+            "No answer has `{only}` in its name; they are in solutions/lab*/wrong and also-right."
+        )));
+    }
+    Ok(table.finish())
+}
+
+/// Writes `start.diff` from the lab's files as they are, for the maintainer who changed both.
+pub(crate) fn write_start(repo: &Repo, lab: &Lab) -> Result<()> {
+    let solution = crate::repo::files(&lab.solution)?;
+    let given = lab.files()?;
+    if !solution.keys().eq(given.keys()) {
+        return Err(Sentence::new(format!(
+            "labs/{0} and solutions/{0} do not have the same files in src/ and web/. A start \
+             changes files, it adds and removes none.",
+            lab.name
+        )));
+    }
+    let mut text = String::new();
+    for (name, solved) in &solution {
+        let given = &given[name];
+        // The package's name is changed without being told.
+        if *given == lab.renamed(solved.clone()) {
+            continue;
+        }
+        let (Ok(solved), Ok(given)) = (std::str::from_utf8(solved), std::str::from_utf8(given)) else {
+            return Err(Sentence::new(format!("{name} differs, and is not text.")));
+        };
+        text.push_str(&diff::unified(solved, given, &format!("a/{name}"), &format!("b/{name}")));
+    }
+    let path = lab.solution.join("start.diff");
+    fs::write(&path, text).map_err(|error| Sentence::io("write", &path, error))?;
+    println!("{} is written.", repo.show(&path));
+    Ok(())
+}
+
+/// Proves one lab.
+struct Prover<'a> {
+    repo: &'a Repo,
+    lab: &'a Lab,
+    tree: &'a Tree,
+    options: &'a Options,
+    cargo: Cargo<'a>,
+}
+
+impl Prover<'_> {
+    /// Gives whether the lab had an answer that was asked for.
+    fn prove(&self, table: &mut Table) -> Result<bool> {
+        let wrong = self.answers("wrong")?;
+        let right = self.answers("also-right")?;
+        let wanted = |answer: &&Answer| match &self.options.only {
+            Some(only) => answer.name().contains(only.as_str()),
+            None => true,
+        };
+        let met = wrong.iter().chain(&right).any(|answer| wanted(&answer));
+        if self.options.only.is_some() && !met {
+            return Ok(false);
+        }
+
+        let solution = crate::repo::files(&self.lab.solution)?;
+        if self.options.only.is_none() {
+            let start = self.lab.start();
+            table.row("start", &format!("is labs/{}", self.lab.name), || self.start_is_lab(&start));
+            if let Ok(start) = &start {
+                self.untouched(start, table)?;
+            }
+            table.row("regions", "differ only inside TODO bodies", || self.regions(&start, &solution));
+            table.row("solution", "is clean under clippy", || {
+                let build = self.cargo.clippy(&self.lab.solution_package())?;
+                Ok(if build.success { Outcome::passed() } else { Outcome::failed(build.complaint()) })
+            });
+        }
+        let mut binary = None;
+        table.row("solution", "passes everything", || match self.solution_binary()? {
+            Err(complaint) => Ok(Outcome::failed(complaint)),
+            Ok(path) => {
+                let run = self.run(&path, &self.tree.solution(self.lab))?;
+                binary = Some(path);
+                Ok(passes_everything(&run))
+            }
+        });
+        let Some(binary) = binary else {
+            // Without a solution that compiles no answer says anything.
+            return Ok(true);
+        };
+        if self.options.only.is_none() {
+            table.row("answers", "are enough", || self.enough(&wrong, &right, &solution));
+        }
+        for answer in wrong.iter().filter(wanted) {
+            table.row("wrong", &answer.name(), || self.answer(Kind::Wrong, answer, &solution, &binary));
+        }
+        for answer in right.iter().filter(wanted) {
+            table.row("right", &answer.name(), || self.answer(Kind::Right, answer, &solution, &binary));
+        }
+        self.tree.put(&self.tree.solution(self.lab), &solution)?;
+        Ok(true)
+    }
+
+    /// The lab's folder holds what `start.diff` makes of the solution.
+    fn start_is_lab(&self, start: &Result<Files>) -> Result<Outcome> {
+        let start = match start {
+            Ok(start) => start,
+            Err(sentence) => return Ok(Outcome::failed(sentence.to_string())),
+        };
+        let yours = self.lab.files()?;
+        let names: Vec<&str> = start
+            .keys()
+            .chain(yours.keys().filter(|name| !start.contains_key(*name)))
+            .filter(|name| start.get(*name) != yours.get(*name))
+            .map(String::as_str)
+            .collect();
+        if names.is_empty() {
+            return Ok(Outcome::passed());
+        }
+        let edited = format!("{} edited", names.join(", "));
+        if !self.options.strict {
+            return Ok(Outcome::noted(format!("{edited}; proving the start instead")));
+        }
+        let mut text = format!("{edited}: labs/{} is not the start.\n", self.lab.name);
+        for name in names {
+            let old = text_of(start.get(name));
+            let new = text_of(yours.get(name));
+            text.push_str(&diff::unified(
+                &old,
+                &new,
+                &format!("start/{name}"),
+                &format!("labs/{}/{name}", self.lab.name),
+            ));
+        }
+        Ok(Outcome::failed(text))
+    }
+
+    /// The untouched lab compiles without a warning, and says *not started* for each TODO.
+    fn untouched(&self, start: &Files, table: &mut Table) -> Result<()> {
+        let folder = self.tree.lab(self.lab);
+        self.tree.put(&folder, start)?;
+        let mut binary = None;
+        table.row("start", "compiles without warnings", || {
+            let build = self.cargo.tests(&self.lab.package())?;
+            Ok(match build.binary() {
+                Err(complaint) => Outcome::failed(complaint),
+                Ok(path) => {
+                    binary = Some(path.to_path_buf());
+                    if build.warnings.is_empty() {
+                        Outcome::passed()
+                    } else {
+                        Outcome::failed(build.warnings.join("\n"))
+                    }
+                }
+            })
+        });
+        let Some(binary) = binary else { return Ok(()) };
+        table.row("start", "says `not started` for every TODO", || {
+            let run = self.run(&binary, &folder)?;
+            let report = match &run.report {
+                Ok(report) => report,
+                Err(sentence) => return Ok(Outcome::failed(no_report(sentence, &run))),
+            };
+            let other: Vec<String> = report
+                .checks
+                .iter()
+                .filter(|check| match check.todo {
+                    Some(_) => check.verdict != Verdict::NotStarted,
+                    // The last one has nothing to bring together yet.
+                    None => check.verdict == Verdict::Passed,
+                })
+                .map(tell)
+                .collect();
+            let todos = report.checks.iter().any(|check| check.todo.is_some());
+            Ok(match (todos, other.as_slice()) {
+                (false, _) => Outcome::failed("It has no TODO at all.".to_owned()),
+                (true, []) => Outcome::passed(),
+                (true, other) => Outcome::failed(other.join("\n")),
+            })
+        });
+        Ok(())
+    }
+
+    /// Outside of `ANCHOR: todo_N` regions lab and solution are the same text.
+    fn regions(&self, start: &Result<Files>, solution: &Files) -> Result<Outcome> {
+        let Ok(start) = start else {
+            return Ok(Outcome::failed("There is no start to compare with.".to_owned()));
+        };
+        let mut complaints = Vec::new();
+        let manifest = |folder: &Path| {
+            let path = folder.join("Cargo.toml");
+            fs::read(&path).map_err(|error| Sentence::io("read", &path, error))
+        };
+        let mut start = start.clone();
+        let mut solution = solution.clone();
+        start.insert("Cargo.toml".into(), manifest(&self.lab.folder)?);
+        solution.insert("Cargo.toml".into(), manifest(&self.lab.solution)?);
+        for name in start.keys().filter(|name| !solution.contains_key(*name)) {
+            complaints.push(format!("{name} is only in the lab."));
+        }
+        for (name, solved) in solution {
+            let Some(given) = start.get(&name) else {
+                complaints.push(format!("{name} is only in the solution."));
+                continue;
+            };
+            let solved = self.lab.renamed(solved);
+            if let Err(complaint) = regions::same_outside(&name, given, &solved) {
+                complaints.push(complaint);
+            }
+        }
+        Ok(if complaints.is_empty() { Outcome::passed() } else { Outcome::failed(complaints.join("\n")) })
+    }
+
+    /// Builds the solution, and keeps its binary where the next build does not overwrite it.
+    fn solution_binary(&self) -> Result<std::result::Result<PathBuf, String>> {
+        let build = self.cargo.tests(&self.lab.solution_package())?;
+        let built = match build.binary() {
+            Err(complaint) => return Ok(Err(complaint)),
+            Ok(path) => path,
+        };
+        if !build.warnings.is_empty() {
+            return Ok(Err(build.warnings.join("\n")));
+        }
+        let path = self.tree.keep(self.lab, built)?;
+        Ok(Ok(path))
+    }
+
+    /// There are as many answers as the design asks for, and both halves are tried.
+    fn enough(&self, wrong: &[Answer], right: &[Answer], solution: &Files) -> Result<Outcome> {
+        let mut clients = 0;
+        for answer in wrong {
+            // One that does not apply is reported in its own row.
+            let changed = answer.apply(&mut solution.clone()).unwrap_or_default();
+            clients += usize::from(is_client_only(&changed));
+        }
+        let servers = wrong.len() - clients;
+        let counted =
+            format!("{servers} wrong in Rust, {clients} wrong in JavaScript, {} also right", right.len());
+        let half = WRONG / 2;
+        Ok(if wrong.len() < WRONG || servers < half || clients < half || right.len() < RIGHT {
+            Outcome::failed(format!("{counted}; at least {half}, {half} and {RIGHT} are needed."))
+        } else {
+            Outcome::passed().because(counted)
+        })
+    }
+
+    /// Applies one answer to the solution, grades it, and judges the verdict.
+    fn answer(&self, kind: Kind, answer: &Answer, solution: &Files, binary: &Path) -> Result<Outcome> {
+        if let Some(complaint) = header_fault(kind, answer) {
+            return Ok(Outcome::failed(complaint));
+        }
+        let mut files = solution.clone();
+        let changed = match answer.apply(&mut files) {
+            Ok(changed) => changed,
+            Err(sentence) => return Ok(Outcome::failed(sentence.to_string())),
+        };
+        let folder = self.tree.solution(self.lab);
+        self.tree.put(&folder, &files)?;
+        let run = if is_client_only(&changed) {
+            self.run(binary, &folder)?
+        } else {
+            let build = self.cargo.grade(&self.lab.solution_package(), false)?;
+            match build.binary() {
+                Err(complaint) => return Ok(Outcome::failed(complaint)),
+                Ok(built) => self.run(built, &folder)?,
+            }
+        };
+        match kind {
+            Kind::Right => Ok(passes_everything(&run)),
+            Kind::Wrong => self.caught(answer, &run),
+        }
+    }
+
+    /// The named test fails, no other does, and what it says is to the point and as stored.
+    fn caught(&self, answer: &Answer, run: &Run) -> Result<Outcome> {
+        let report = match &run.report {
+            Ok(report) => report,
+            Err(sentence) => return Ok(Outcome::failed(no_report(sentence, run))),
+        };
+        let name = answer.get("caught by").unwrap_or_default();
+        let Some(catcher) = report.checks.iter().find(|check| check.name == name) else {
+            let names: Vec<&str> = report.checks.iter().map(|c| c.name.as_str()).collect();
+            return Ok(Outcome::failed(format!("There is no test {name}. There are {}.", names.join(", "))));
+        };
+        if catcher.verdict != Verdict::Failed {
+            let failed = failures(report);
+            return Ok(Outcome::failed(format!(
+                "{name} {}, and should have failed. {}",
+                catcher.verdict.as_str(),
+                if failed.is_empty() {
+                    "No other test caught it either.".to_owned()
+                } else {
+                    format!("Caught instead by:\n{}", failed.join("\n"))
+                }
+            )));
+        }
+        let expected: Vec<&str> = answer.all("also fails").collect();
+        let unexpected: Vec<String> = report
+            .checks
+            .iter()
+            .filter(|check| match check.verdict {
+                Verdict::Passed | Verdict::Waits => false,
+                // Where both halves meet, any fault may show.
+                _ if check.todo.is_none() => false,
+                _ => check.name != name && !expected.contains(&check.name.as_str()),
+            })
+            .map(tell)
+            .collect();
+        if !unexpected.is_empty() {
+            return Ok(Outcome::failed(format!(
+                "It is one misconception, and other tests fail too (if that is right, add \
+                 `# also fails: NAME`):\n{}",
+                unexpected.join("\n")
+            )));
+        }
+        let message = flat(&catcher.message);
+        for phrase in answer.all("says") {
+            if !message.contains(&flat(phrase)) {
+                return Ok(Outcome::failed(format!(
+                    "The message does not say `{phrase}`. It says:\n{}",
+                    catcher.message
+                )));
+            }
+        }
+        self.as_stored(answer, &catcher.message).map(|outcome| outcome.because(format!("caught by {name}")))
+    }
+
+    /// What students see is what was stored beside the answer.
+    fn as_stored(&self, answer: &Answer, message: &str) -> Result<Outcome> {
+        let path = answer.path().with_extension("txt");
+        let message = format!("{}\n", message.trim_end());
+        let stored = match fs::read_to_string(&path) {
+            Ok(text) => Some(text.replace("\r\n", "\n")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Sentence::io("read", &path, error)),
+        };
+        if stored.as_ref() == Some(&message) {
+            return Ok(Outcome::passed());
+        }
+        let shown = self.repo.show(&path);
+        if self.options.accept {
+            fs::write(&path, &message).map_err(|error| Sentence::io("write", &path, error))?;
+            return Ok(Outcome::passed().because(format!("stored in {shown}")));
+        }
+        Ok(Outcome::failed(match stored {
+            None => format!("{shown} is missing; `--accept` writes it:\n{message}"),
+            Some(stored) => format!(
+                "What students see has changed; `--accept` stores it:\n{}",
+                diff::unified(&stored, &message, &shown, "now")
+            ),
+        }))
+    }
+
+    /// Runs a binary over a package's folder in the tree.
+    fn run(&self, binary: &Path, folder: &Path) -> Result<Run> {
+        let report = self.tree.report();
+        Grading {
+            binary,
+            folder,
+            root: self.tree.root(),
+            target: self.tree.memory(),
+            report: &report,
+            paint: self.cargo.paint,
+        }
+        .run()
+    }
+
+    /// The diffs in one folder of the solution, by name.
+    fn answers(&self, folder: &str) -> Result<Vec<Answer>> {
+        let folder = self.lab.solution.join(folder);
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let trouble = |error| Sentence::io("list", &folder, error);
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(trouble)? {
+            let path = entry.map_err(trouble)?.path();
+            if path.extension().is_some_and(|ending| ending == "diff") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        paths.iter().map(|path| Answer::read(path)).collect()
+    }
+}
+
+/// What a header lacks, or has too much.
+fn header_fault(kind: Kind, answer: &Answer) -> Option<String> {
+    let (needed, allowed): (&[&str], &[&str]) = match kind {
+        Kind::Wrong => (&["caught by", "misconception", "says"], &["also fails"]),
+        Kind::Right => (&["right because"], &[]),
+    };
+    if let Some(key) = needed.iter().find(|key| answer.get(key).is_none_or(str::is_empty)) {
+        return Some(format!("Its header lacks the line `# {key}: …`."));
+    }
+    let unknown = answer.keys().find(|key| !needed.contains(key) && !allowed.contains(key))?;
+    Some(format!("I do not know the header line `# {unknown}: …`."))
+}
+
+fn passes_everything(run: &Run) -> Outcome {
+    match &run.report {
+        Err(sentence) => Outcome::failed(no_report(sentence, run)),
+        Ok(report) if report.passes() && failures(report).is_empty() => {
+            Outcome::passed().because(format!("{} of {}", report.done, report.total))
+        }
+        Ok(report) => {
+            let mut text = failures(report).join("\n");
+            for check in &report.checks {
+                if check.verdict == Verdict::Failed {
+                    text.push_str("\n\n");
+                    text.push_str(check.message.trim_end());
+                }
+            }
+            Outcome::failed(text)
+        }
+    }
+}
+
+/// Every check that does not hold, in a line each.
+fn failures(report: &Report) -> Vec<String> {
+    report.checks.iter().filter(|check| check.verdict != Verdict::Passed).map(tell).collect()
+}
+
+fn tell(check: &Check) -> String {
+    format!("{}: {}", check.name, check.verdict.as_str())
+}
+
+fn no_report(sentence: &Sentence, run: &Run) -> String {
+    format!("{sentence}\n{}", run.output.trim_end())
+}
+
+/// Whether nothing must be rebuilt for these files.
+fn is_client_only(changed: &[String]) -> bool {
+    changed.iter().all(|name| name.starts_with("web/"))
+}
+
+/// A text in one line, so that where it wraps does not matter.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn text_of(bytes: Option<&Vec<u8>>) -> String {
+    String::from_utf8_lossy(bytes.map_or(&[], Vec::as_slice)).into_owned()
+}

@@ -1,0 +1,96 @@
+//! The table that `cargo lab prove` prints while it goes.
+
+use std::io::Write;
+use std::time::Instant;
+
+use crate::paint::Paint;
+use crate::sentence::Result;
+
+/// Counts what held and what did not.
+#[derive(Debug)]
+pub(super) struct Table {
+    paint: Paint,
+    passed: usize,
+    failed: usize,
+}
+
+/// What came of one row.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    verdict: Verdict,
+    /// Said on the row itself.
+    note: String,
+    /// Said below the row.
+    detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Passed,
+    Failed,
+    /// Worth saying, and not counted.
+    Noted,
+}
+
+impl Table {
+    /// An empty table.
+    pub(super) fn new(paint: Paint) -> Self {
+        Self { paint, passed: 0, failed: 0 }
+    }
+
+    /// Prints one row: what is tried at once, its outcome when it is known.
+    pub(super) fn row(&mut self, kind: &str, what: &str, prove: impl FnOnce() -> Result<Outcome>) {
+        let from = Instant::now();
+        print!("  {kind:<8}  {what:<44}  ");
+        // A table that cannot be shown at once is shown later.
+        let _ = std::io::stdout().flush();
+        let outcome = prove().unwrap_or_else(|sentence| Outcome::failed(sentence.to_string()));
+        let verdict = match outcome.verdict {
+            Verdict::Passed => {
+                self.passed += 1;
+                self.paint.good("passed")
+            }
+            Verdict::Failed => {
+                self.failed += 1;
+                self.paint.bad("FAILED")
+            }
+            Verdict::Noted => self.paint.warn("noted "),
+        };
+        let seconds = format!("{:>5.1} s", from.elapsed().as_secs_f32());
+        println!("{}", format!("{verdict}  {}  {}", self.paint.dim(seconds), outcome.note).trim_end());
+        for line in outcome.detail.trim_end().lines() {
+            println!("{}", format!("      {line}").trim_end());
+        }
+    }
+
+    /// Prints the sum, and gives whether everything held.
+    pub(super) fn finish(self) -> bool {
+        println!("\n{} passed, {} failed", self.passed, self.failed);
+        self.failed == 0
+    }
+}
+
+impl Outcome {
+    /// It holds.
+    pub(super) fn passed() -> Self {
+        Self { verdict: Verdict::Passed, note: String::new(), detail: String::new() }
+    }
+
+    /// It does not, for this reason (one line or many).
+    pub(super) fn failed(detail: String) -> Self {
+        Self { verdict: Verdict::Failed, note: String::new(), detail }
+    }
+
+    /// It could not be tried, which is nobody's fault.
+    pub(super) fn noted(note: String) -> Self {
+        Self { verdict: Verdict::Noted, note, detail: String::new() }
+    }
+
+    /// Adds a word to the row, unless one stands there.
+    pub(super) fn because(mut self, note: String) -> Self {
+        if self.note.is_empty() {
+            self.note = note;
+        }
+        self
+    }
+}
