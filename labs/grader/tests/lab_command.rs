@@ -821,6 +821,32 @@ EOF
     }
 
     #[test]
+    fn prove_fails_when_snapshots_drift_apart() {
+        let workspace = Workspace::to_prove("prove-snapshots");
+        workspace.write("labs/lab3-sse/tests/snapshots/a.snap", "one");
+        workspace.answer("tests/snapshots/a.snap", "two");
+        workspace.answer("tests/snapshots/b.snap", "more");
+        let (text, content) = workspace.prove(&[]);
+        assert!(!content, "{text}");
+        assert!(text.contains("a.snap is not the same in lab and solution"), "{text}");
+        assert!(text.contains("b.snap is not the same in lab and solution"), "{text}");
+    }
+
+    #[test]
+    fn a_stored_message_names_the_lab_and_not_the_copy_that_was_proved() {
+        let workspace = Workspace::to_prove("prove-place");
+        let script =
+            workspace.read("grade").replace("Nobody is live", "proving/solutions/lab3-sse/src/lib.rs:5");
+        workspace.write("grade", &script);
+        let answer = WRONG_CLIENT.replace("# says: Nobody is live", "# says: lib.rs:5");
+        workspace.answer("wrong/client-1.diff", &answer);
+        let (text, content) = workspace.prove(&["--only", "client-1", "--accept"]);
+        assert!(content, "{text}");
+        let stored = workspace.read("solutions/lab3-sse/wrong/client-1.txt");
+        assert_eq!(stored, "labs/lab3-sse/src/lib.rs:5.\n");
+    }
+
+    #[test]
     fn prove_fails_for_a_start_that_is_not_quite_one() {
         let workspace = Workspace::to_prove("prove-start");
         let path = "solutions/lab3-sse/start.diff";

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::paint::Paint;
+use crate::paint::{self, Paint};
 use crate::repo::{Lab, Number, Repo};
 use crate::report::Report;
 use crate::sentence::{Result, Sentence};
+
+/// Longer lines are hard to read, however wide the terminal is.
+const WIDEST: usize = 80;
 
 /// A TODO as it is typed: `3.2`, or `3` for the next one that is open.
 #[derive(Clone, Copy, Debug)]
@@ -74,12 +77,13 @@ pub(crate) fn hint(repo: &Repo, step: Step, which: Which, paint: Paint) -> Resul
             tier..tier + 1
         }
     };
+    let width = paint::columns().unwrap_or(WIDEST).min(WIDEST);
     for (place, hint) in hints.iter().enumerate().take(range.end).skip(range.start) {
         println!(
             "{}",
             paint.bold(format!("TODO {key} · hint {} of {} · {}", place + 1, hints.len(), hint.heading))
         );
-        println!("\n{}\n", hint.text);
+        println!("\n{}\n", wrap(&hint.text, width));
     }
     if range.end < hints.len() {
         println!("{}", paint.dim(format!("The next one: cargo lab hint {key}")));
@@ -151,6 +155,31 @@ fn parse(text: &str) -> BTreeMap<u32, Vec<Hint>> {
     todos
 }
 
+/// Breaks long lines between words, but never in code.
+fn wrap(text: &str, width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        fenced ^= line.trim_start().starts_with("```");
+        if fenced || line.chars().count() <= width {
+            lines.push(line.to_owned());
+            continue;
+        }
+        let mut words = line.split_whitespace();
+        let mut now = words.next().unwrap_or_default().to_owned();
+        for word in words {
+            if now.chars().count() + 1 + word.chars().count() > width {
+                lines.push(std::mem::take(&mut now));
+            } else {
+                now.push(' ');
+            }
+            now.push_str(word);
+        }
+        lines.push(now);
+    }
+    lines.join("\n")
+}
+
 fn memory(repo: &Repo) -> PathBuf {
     repo.memory().join("hints.json")
 }
@@ -187,6 +216,12 @@ impl FromStr for Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lines_break_between_words_and_code_does_not() {
+        let text = wrap("one two three\n```\nlet one_two_three = 4;\n```\nfour", 8);
+        assert_eq!(text, "one two\nthree\n```\nlet one_two_three = 4;\n```\nfour");
+    }
 
     #[test]
     fn hints_are_read_by_todo_and_tier() {

@@ -212,20 +212,27 @@ impl Lab {
 
 /// The student's files under one side of a lab.
 pub(crate) fn files(folder: &Path) -> Result<Files> {
-    names(folder)?
-        .into_iter()
-        .map(|name| {
-            let path = folder.join(&name);
-            let bytes = std::fs::read(&path).map_err(|error| Sentence::io("read", &path, error))?;
-            Ok((name, bytes))
-        })
-        .collect()
+    files_in(folder, &STUDENTS)
 }
 
-/// The names of those files, without reading them.
+/// The files of some parts of a folder. A part that is not there has none.
+pub(crate) fn files_in(folder: &Path, parts: &[&str]) -> Result<Files> {
+    let read = |name: String| {
+        let path = folder.join(&name);
+        let bytes = std::fs::read(&path).map_err(|error| Sentence::io("read", &path, error))?;
+        Ok((name, bytes))
+    };
+    names_in(folder, parts)?.into_iter().map(read).collect()
+}
+
+/// The names of the student's files, without reading them.
 pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
+    names_in(folder, &STUDENTS)
+}
+
+fn names_in(folder: &Path, parts: &[&str]) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for part in STUDENTS {
+    for part in parts {
         if folder.join(part).is_dir() {
             collect(folder, part, &mut names)?;
         }
