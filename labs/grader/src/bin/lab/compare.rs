@@ -2,7 +2,7 @@
 
 use diffy::{DiffOptions, Line};
 
-use crate::paint::{self, Paint};
+use crate::paint::{self, Paint, say};
 use crate::repo::{Lab, Repo};
 use crate::report::Report;
 use crate::sentence::{Result, Sentence};
@@ -21,32 +21,32 @@ pub(crate) fn compare(repo: &Repo, lab: &Lab, spoil: bool, paint: Paint) -> Resu
     let mut same = Vec::new();
     for (name, theirs) in &solved {
         let Some(yours) = yours.get(name) else {
-            println!("{}", paint.bold(name));
-            println!("  only the solution has this file\n");
+            say!("{}", paint.bold(name));
+            say!("  only the solution has this file\n");
             continue;
         };
         if yours == theirs {
             same.push(name.as_str());
             continue;
         }
-        println!("{}", paint.bold(name));
+        say!("{}", paint.bold(name));
         match (std::str::from_utf8(yours), std::str::from_utf8(theirs)) {
             (Ok(yours), Ok(theirs)) => match columns {
                 Some(columns) if columns >= 2 * NARROWEST + 3 => {
-                    print!("{}", side_by_side(yours, theirs, columns, paint));
+                    paint::print(side_by_side(yours, theirs, columns, paint));
                 }
-                _ => print!("{}", unified(yours, theirs, name, paint)),
+                _ => paint::print(unified(yours, theirs, name, paint)),
             },
-            _ => println!("  these are not text, and differ"),
+            _ => say!("  these are not text, and differ"),
         }
-        println!();
+        say!("");
     }
     for name in yours.keys().filter(|name| !solved.contains_key(*name)) {
-        println!("{}", paint.bold(name));
-        println!("  only you have this file\n");
+        say!("{}", paint.bold(name));
+        say!("  only you have this file\n");
     }
     if !same.is_empty() {
-        println!("{}", paint.dim(format!("the same: {}", same.join(", "))));
+        say!("{}", paint.dim(format!("the same: {}", same.join(", "))));
     }
     Ok(())
 }
@@ -115,11 +115,11 @@ fn side_by_side(yours: &str, theirs: &str, columns: usize, paint: Paint) -> Stri
         );
         // Removed and added lines of one place stand beside each other.
         let (mut left, mut right) = (Vec::new(), Vec::new());
-        for line in hunk.lines().iter().copied().chain([Line::Context("")]) {
+        for line in hunk.lines().iter().copied().map(Some).chain([None]) {
             match line {
-                Line::Delete(line) => left.push(line),
-                Line::Insert(line) => right.push(line),
-                Line::Context(line) => {
+                Some(Line::Delete(line)) => left.push(line),
+                Some(Line::Insert(line)) => right.push(line),
+                same => {
                     for place in 0..left.len().max(right.len()) {
                         match (left.get(place), right.get(place)) {
                             (Some(left), Some(right)) => row(left, '|', right),
@@ -130,7 +130,9 @@ fn side_by_side(yours: &str, theirs: &str, columns: usize, paint: Paint) -> Stri
                     }
                     left.clear();
                     right.clear();
-                    row(line, ' ', line);
+                    if let Some(Line::Context(line)) = same {
+                        row(line, ' ', line);
+                    }
                 }
             }
         }
@@ -138,14 +140,20 @@ fn side_by_side(yours: &str, theirs: &str, columns: usize, paint: Paint) -> Stri
     text
 }
 
-/// A line in pieces of a width, so that nothing is cut off.
+/// A line in pieces of a width, broken after a blank where there is one, so that nothing is cut off.
 fn fold(line: &str, width: usize) -> Vec<String> {
     let line = line.trim_end_matches(['\n', '\r']).replace('\t', "    ");
     let characters: Vec<char> = line.chars().collect();
-    if characters.is_empty() {
-        return vec![String::new()];
+    let mut rest = characters.as_slice();
+    let mut pieces = Vec::new();
+    while rest.len() > width {
+        let blank = rest[width / 2..width].iter().rposition(|&c| c == ' ');
+        let (piece, after) = rest.split_at(blank.map_or(width, |place| width / 2 + place + 1));
+        pieces.push(piece.iter().collect());
+        rest = after;
     }
-    characters.chunks(width).map(|piece| piece.iter().collect()).collect()
+    pieces.push(rest.iter().collect());
+    pieces
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::paint::{self, Paint};
+use crate::paint::{self, Paint, say};
 use crate::repo::{Lab, Number, Repo};
 use crate::report::Report;
 use crate::sentence::{Result, Sentence};
@@ -79,16 +79,16 @@ pub(crate) fn hint(repo: &Repo, step: Step, which: Which, paint: Paint) -> Resul
     };
     let width = paint::columns().unwrap_or(WIDEST).min(WIDEST);
     for (place, hint) in hints.iter().enumerate().take(range.end).skip(range.start) {
-        println!(
+        say!(
             "{}",
             paint.bold(format!("TODO {key} · hint {} of {} · {}", place + 1, hints.len(), hint.heading))
         );
-        println!("\n{}\n", wrap(&hint.text, width));
+        say!("\n{}\n", wrap(&hint.text, width));
     }
     if range.end < hints.len() {
-        println!("{}", paint.dim(format!("The next one: cargo lab hint {key}")));
+        say!("{}", paint.dim(format!("The next one: cargo lab hint {key}")));
     } else if range.start > 0 {
-        println!("{}", paint.dim(format!("That was the last one. All together: cargo lab hint {key} --all")));
+        say!("{}", paint.dim(format!("That was the last one. All together: cargo lab hint {key} --all")));
     }
     // A tier asked for by name moves nothing: the next plain call goes on where the last one was.
     if matches!(which, Which::Next) && range.end > before {

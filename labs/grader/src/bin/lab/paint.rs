@@ -1,7 +1,7 @@
 //! Colour and width of the terminal, and when to do without them.
 
 use std::fmt::Display;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
@@ -84,4 +84,21 @@ pub(crate) fn columns() -> Option<usize> {
         return None;
     }
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
+/// Prints a line, as `println!` does, and ends quietly when nobody reads any more (`cargo lab | head`).
+macro_rules! say {
+    ($($words:tt)*) => {
+        $crate::paint::print(format_args!("{}\n", format_args!($($words)*)))
+    };
+}
+
+pub(crate) use say;
+
+/// Prints words at once; see [`say!`].
+pub(crate) fn print(words: impl Display) {
+    let mut out = std::io::stdout().lock();
+    if write!(out, "{words}").and_then(|()| out.flush()).is_err() {
+        std::process::exit(1);
+    }
 }

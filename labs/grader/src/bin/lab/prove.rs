@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cargo::{Cargo, Grading, Run};
 use crate::diff::{self, Answer};
-use crate::paint::Paint;
+use crate::paint::{Paint, say};
 use crate::repo::{Files, Lab, Repo};
 use crate::report::{Check, Report, Verdict};
 use crate::sentence::{Result, Sentence};
@@ -48,7 +48,7 @@ pub(crate) fn prove(repo: &Repo, labs: &[Lab], options: &Options, paint: Paint) 
     let mut table = Table::new(paint);
     let mut met = false;
     for lab in labs {
-        println!("{}", paint.bold(format!("lab {} · {}", lab.number, lab.name)));
+        say!("{}", paint.bold(format!("lab {} · {}", lab.number, lab.name)));
         let prover = Prover {
             repo,
             lab,
@@ -98,7 +98,7 @@ pub(crate) fn write_start(repo: &Repo, lab: &Lab) -> Result<()> {
     }
     let path = lab.solution.join("start.diff");
     fs::write(&path, text).map_err(|error| Sentence::io("write", &path, error))?;
-    println!("{} is written.", repo.show(&path));
+    say!("{} is written.", repo.show(&path));
     Ok(())
 }
 

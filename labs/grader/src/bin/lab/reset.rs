@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::paint::Paint;
+use crate::paint::{Paint, say};
 use crate::repo::{Files, Lab, Repo};
 use crate::sentence::{Result, Sentence};
 
@@ -15,7 +15,7 @@ pub(crate) fn reset(repo: &Repo, lab: &Lab, paint: Paint) -> Result<()> {
     let start = lab.start()?;
     let yours = lab.files()?;
     if yours == start {
-        println!("Lab {} is at the start already.", lab.number);
+        say!("Lab {} is at the start already.", lab.number);
         return Ok(());
     }
     refuse_odd_places(lab, &start)?;
@@ -49,8 +49,8 @@ pub(crate) fn reset(repo: &Repo, lab: &Lab, paint: Paint) -> Result<()> {
     }
     crate::hint::forget(repo, lab)?;
 
-    println!("Lab {} is at the start again. Your files are kept in", lab.number);
-    println!("{}", paint.bold(repo.show(&kept)));
+    say!("Lab {} is at the start again. Your files are kept in", lab.number);
+    say!("{}", paint.bold(repo.show(&kept)));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! `cargo lab`: how far along each lab is, from its last grading. Builds and runs nothing.
 
-use crate::paint::Paint;
+use crate::paint::{Paint, say};
 use crate::repo::{Lab, Repo};
 use crate::report::Report;
 use crate::sentence::Result;
@@ -9,7 +9,7 @@ use crate::sentence::Result;
 pub(crate) fn status(repo: &Repo, paint: Paint) -> Result<()> {
     let labs = repo.labs()?;
     if labs.is_empty() {
-        println!("There are no labs in {} yet.", repo.show(&repo.root.join("labs")));
+        say!("There are no labs in {} yet.", repo.show(&repo.root.join("labs")));
         return Ok(());
     }
     let rows: Vec<(Lab, String, String, String)> = labs
@@ -31,7 +31,7 @@ pub(crate) fn status(repo: &Repo, paint: Paint) -> Result<()> {
             Some(report) if report.passes() => paint.good(done),
             _ => done,
         };
-        println!("{}  {title}  {done}  {next}", paint.bold(name));
+        say!("{}  {title}  {done}  {next}", paint.bold(name));
     }
     Ok(())
 }

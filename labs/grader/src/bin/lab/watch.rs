@@ -1,12 +1,12 @@
 //! `cargo lab watch 3`: grades on every save.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cargo::{Cargo, Grading};
-use crate::paint::Paint;
+use crate::paint::{self, Paint, say};
 use crate::repo::{Lab, Repo};
 use crate::sentence::{Result, Sentence};
 
@@ -36,8 +36,8 @@ pub(crate) fn watch(repo: &Repo, lab: &Lab, paint: Paint) -> Result<()> {
                 Ok(binary) => built = Some(binary.to_path_buf()),
                 Err(complaint) => {
                     show(&complaint);
-                    println!();
-                    println!("{}", paint.bad(format!("{} does not compile yet.", lab.package())));
+                    say!("");
+                    say!("{}", paint.bad(format!("{} does not compile yet.", lab.package())));
                 }
             }
         }
@@ -51,7 +51,7 @@ pub(crate) fn watch(repo: &Repo, lab: &Lab, paint: Paint) -> Result<()> {
                 }
             }
         }
-        println!(
+        say!(
             "\n{}",
             paint.dim(format!(
                 "{:.1} s · watching {} · Ctrl-C ends",
@@ -97,20 +97,18 @@ fn grade(repo: &Repo, lab: &Lab, binary: &Path, paint: Paint) -> Result<String> 
 /// Says on a terminal that a verdict is on its way.
 fn working(what: &str, paint: Paint) {
     if std::io::stdout().is_terminal() {
-        println!("{}", paint.dim(what));
+        say!("{}", paint.dim(what));
     }
 }
 
 /// Shows a verdict on a clean screen; what was there stays in the terminal's history.
 fn show(text: &str) {
-    let mut out = std::io::stdout().lock();
-    if out.is_terminal() {
+    if std::io::stdout().is_terminal() {
         // Scrolls the old screen up before going home, instead of wiping it.
         let rows = terminal_size::terminal_size().map_or(0, |(_, rows)| usize::from(rows.0));
-        let _ = write!(out, "{}\x1b[H\x1b[J", "\n".repeat(rows));
+        paint::print(format_args!("{}\x1b[H\x1b[J", "\n".repeat(rows)));
     }
-    let _ = writeln!(out, "{}", text.trim_end());
-    let _ = out.flush();
+    say!("{}", text.trim_end());
 }
 
 /// Waits until files differ from what was seen and have come to rest, and says which.

@@ -1,9 +1,8 @@
 //! The table that `cargo lab prove` prints while it goes.
 
-use std::io::Write;
 use std::time::Instant;
 
-use crate::paint::Paint;
+use crate::paint::{self, Paint, say};
 use crate::sentence::Result;
 
 /// Counts what held and what did not.
@@ -41,9 +40,7 @@ impl Table {
     /// Prints one row: what is tried at once, its outcome when it is known.
     pub(super) fn row(&mut self, kind: &str, what: &str, prove: impl FnOnce() -> Result<Outcome>) {
         let from = Instant::now();
-        print!("  {kind:<8}  {what:<44}  ");
-        // A table that cannot be shown at once is shown later.
-        let _ = std::io::stdout().flush();
+        paint::print(format_args!("  {kind:<8}  {what:<44}  "));
         let outcome = prove().unwrap_or_else(|sentence| Outcome::failed(sentence.to_string()));
         let verdict = match outcome.verdict {
             Verdict::Passed => {
@@ -57,15 +54,15 @@ impl Table {
             Verdict::Noted => self.paint.warn("noted "),
         };
         let seconds = format!("{:>5.1} s", from.elapsed().as_secs_f32());
-        println!("{}", format!("{verdict}  {}  {}", self.paint.dim(seconds), outcome.note).trim_end());
+        say!("{}", format!("{verdict}  {}  {}", self.paint.dim(seconds), outcome.note).trim_end());
         for line in outcome.detail.trim_end().lines() {
-            println!("{}", format!("      {line}").trim_end());
+            say!("{}", format!("      {line}").trim_end());
         }
     }
 
     /// Prints the sum, and gives whether everything held.
     pub(super) fn finish(self) -> bool {
-        println!("\n{} passed, {} failed", self.passed, self.failed);
+        say!("\n{} passed, {} failed", self.passed, self.failed);
         self.failed == 0
     }
 }
