@@ -1,1 +1,34 @@
-//! grader.
+//! The test bench: a virtual network, a virtual clock and a JavaScript page.
+//!
+//! A lab's checks are short plays. Each runs on a [`Bench`] of its own, on one
+//! thread, in tokio's paused time: no port, no file, no wall clock. What
+//! happens is recorded as a transcript, and the transcript is compared with
+//! the one that the lab's snapshots hold.
+//!
+//! The library reads no files and starts no threads, so that it runs in the
+//! book's page (wasm) as it runs under `cargo test`. What only a terminal
+//! needs stands in [`harness`].
+
+mod bench;
+mod check;
+mod client;
+mod net;
+mod page;
+mod panics;
+mod report;
+mod script;
+mod serve;
+mod tape;
+
+#[cfg(not(target_family = "wasm"))]
+pub mod harness;
+
+pub use bench::Bench;
+pub use check::{Check, Compared, Failure, Finding, Lab, Play, Played, SEEDS, Scene, Standing, Verdict};
+pub use client::{Answer, Ask, Event, EventStream, Item};
+pub use net::{Lane, Line};
+pub use page::{Page, PageError, Sources};
+pub use report::{Report, Said, Voice, snapshot_body, snapshot_transcript};
+pub use script::{Asked, Script, Stream};
+pub use tape::{Mark, Pulse, Tape};
+pub use wire;

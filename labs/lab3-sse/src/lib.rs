@@ -1,1 +1,78 @@
-//! Lab 3.
+//! The ticker: a market's prices as an event stream.
+
+use std::convert::Infallible;
+
+use axum::{
+    Router,
+    extract::{Query, State},
+    http::HeaderMap,
+    response::{IntoResponse, Response, Sse, sse::Event},
+    routing::get,
+};
+use feed::{Feed, Update};
+use futures_util::{StreamExt, stream::BoxStream};
+use serde::Deserialize;
+#[allow(unused_imports, reason = "what the TODOs may call for")]
+use {
+    axum::{http::StatusCode, response::sse::KeepAlive},
+    futures_util::stream,
+    std::{future::ready, time::Duration},
+};
+
+// ANCHOR: app
+/// `GET /prices/stream`: every price, as it moves.
+pub fn app(feed: Feed) -> Router {
+    Router::new().route("/prices/stream", get(prices)).with_state(feed)
+}
+
+/// `?after=2`: what a new `EventSource` has instead of a `Last-Event-ID`.
+#[derive(Deserialize)]
+struct From {
+    after: Option<u64>,
+}
+
+async fn prices(State(feed): State<Feed>, Query(from): Query<From>, headers: HeaderMap) -> Response {
+    if feed.is_closed() {
+        return market_closed();
+    }
+    let comes_back = headers.contains_key("last-event-id") || from.after.is_some();
+    let updates = if comes_back { resume(&feed, &headers, &from).await } else { feed.subscribe().boxed() };
+    respond(updates)
+}
+// ANCHOR_END: app
+
+/// TODO 1: Each update is one event: its type is `price`, its ID is the
+/// update's number, its data is the update's data as JSON.
+fn event(update: &Update) -> Event {
+    // ANCHOR: todo_1
+    let _ = update;
+    todo!("TODO 1")
+    // ANCHOR_END: todo_1
+}
+
+/// TODO 2: A client that comes back says what it saw last: in the
+/// `Last-Event-ID` header, or in `?after=` if it has no such header. It gets
+/// everything newer, and then what is new: no gap, no repeat.
+async fn resume(feed: &Feed, headers: &HeaderMap, from: &From) -> BoxStream<'static, Update> {
+    // ANCHOR: todo_2
+    let _ = (feed, headers, from.after);
+    todo!("TODO 2")
+    // ANCHOR_END: todo_2
+}
+
+/// TODO 3: The stream begins with a reconnection time between 1 and 10
+/// seconds, and a comment goes out whenever it was silent for 15 seconds.
+fn respond(updates: BoxStream<'static, Update>) -> Response {
+    let events = updates.map(|update| event(&update));
+    // ANCHOR: todo_3
+    Sse::new(events.map(Ok::<_, Infallible>)).into_response()
+    // ANCHOR_END: todo_3
+}
+
+/// TODO 4: A market that is closed says so with the one status that makes an
+/// `EventSource` stay away.
+fn market_closed() -> Response {
+    // ANCHOR: todo_4
+    todo!("TODO 4")
+    // ANCHOR_END: todo_4
+}

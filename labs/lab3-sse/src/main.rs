@@ -1,1 +1,8 @@
-fn main() {}
+//! Lab 3, for real: `cargo run -p lab3`.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    host::run(3003, concat!(env!("CARGO_MANIFEST_DIR"), "/web"), lab3::app).await
+}

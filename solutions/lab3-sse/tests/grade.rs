@@ -1,1 +1,12 @@
-fn main() {}
+//! `cargo test -p lab3-solution`: the lab's own checks, on the solution.
+
+extern crate lab3_solution as lab3;
+
+use std::process::ExitCode;
+
+#[path = "../../../labs/lab3-sse/tests/checks/mod.rs"]
+mod checks;
+
+fn main() -> ExitCode {
+    grader::harness::main(&checks::LAB, env!("CARGO_PKG_NAME"), env!("CARGO_MANIFEST_DIR"))
+}

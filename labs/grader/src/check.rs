@@ -1,0 +1,267 @@
+//! Checks: what a lab asks, played in scenes.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use tokio::{task::LocalSet, time::sleep};
+use wire::Transcript;
+
+use crate::{
+    Bench, PageError, Sources, panics,
+    tape::{Pulse, Tape},
+};
+
+/// A play may last this long by its own clock; a check that waits for ever ends here.
+const LONGEST_PLAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A lab, as far as its grader needs to know it.
+#[derive(Clone, Copy)]
+pub struct Lab {
+    /// The package's name: `lab3`.
+    pub name: &'static str,
+    /// Its number, which is its chapter's.
+    pub number: u32,
+    /// What it is about, in a few words.
+    pub title: &'static str,
+    /// Where it stands, from the repository's root: `labs/lab3-sse`. Its snapshots are its solution's, too.
+    pub folder: &'static str,
+    /// The chapter's file in `book/src`.
+    pub chapter: &'static str,
+    /// What is checked, in the order of the TODOs.
+    pub checks: &'static [Check],
+}
+
+/// What one TODO must do, and the scenes that show whether it does.
+#[derive(Clone, Copy)]
+pub struct Check {
+    /// The test's name, which says what must hold.
+    pub name: &'static str,
+    /// The TODO that it grades; nothing for the one in which both halves meet.
+    pub todo: Option<u32>,
+    /// The student's file, from the lab's folder.
+    pub file: &'static str,
+    /// The contract, in one sentence.
+    pub contract: &'static str,
+    /// The section of the chapter that explains it: an anchor.
+    pub section: &'static str,
+    /// One experiment that shows more.
+    pub experiment: &'static str,
+    /// The scenes, played in this order until one fails.
+    pub scenes: &'static [Scene],
+}
+
+/// A short play with a known end.
+#[derive(Clone, Copy)]
+pub struct Scene {
+    /// Its name, which is its snapshot's.
+    pub name: &'static str,
+    /// What happens in it, in one sentence.
+    pub says: &'static str,
+    /// The play. [`scene!`](crate::scene) makes one of an async function.
+    pub play: fn(Bench) -> Play,
+}
+
+/// A play under way.
+pub type Play = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
+
+/// Makes a [`Scene`] of an `async fn(Bench) -> Result<(), Failure>` in scope.
+#[macro_export]
+macro_rules! scene {
+    ($play:ident, $says:literal) => {
+        $crate::Scene { name: stringify!($play), says: $says, play: |bench| Box::pin($play(bench)) }
+    };
+}
+
+/// Why a play ended before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It came upon a TODO that nobody has begun (0 where the TODO does not say its number).
+    NotStarted(u32),
+    /// The contract was broken, or kept waiting: a sentence for the student.
+    Broken(String),
+    /// The server panicked.
+    Panicked {
+        /// Its words.
+        message: String,
+        /// File, line and column.
+        place: String,
+    },
+    /// The page failed.
+    Page(PageError),
+}
+
+impl Failure {
+    /// The contract was broken, in these words.
+    pub fn broken(words: impl Into<String>) -> Self {
+        Self::Broken(words.into())
+    }
+}
+
+impl From<PageError> for Failure {
+    fn from(error: PageError) -> Self {
+        match error {
+            PageError::NotStarted { todo, .. } => Self::NotStarted(todo),
+            error => Self::Page(error),
+        }
+    }
+}
+
+/// How a play went.
+#[derive(Clone, Debug)]
+pub struct Played {
+    /// What was recorded until it ended.
+    pub transcript: Transcript,
+    /// Why it ended early, if it did.
+    pub result: Result<(), Failure>,
+    /// What the page logged to its console, line by line.
+    pub console: Vec<String>,
+}
+
+impl Scene {
+    /// Plays it from the start, by a clock of its own, with payloads and
+    /// chance drawn from `seed`.
+    ///
+    /// `sources` are the client's files. The same sources, the same server and
+    /// the same seed give the same transcript, to the letter.
+    pub fn play(&self, sources: &Sources, seed: u64, pulse: &Pulse) -> Played {
+        panics::collect();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime without I/O needs nothing that could be missing");
+        let stage = LocalSet::new();
+        stage.block_on(&runtime, async {
+            let tape = Tape::new(pulse.clone());
+            let (bench, mut page_failed) = Bench::new(tape.clone(), sources.clone(), seed);
+            let result = tokio::select! {
+                biased;
+                Some(error) = page_failed.recv() => Err(Failure::from(error)),
+                result = (self.play)(bench.clone()) => result,
+                () = sleep(LONGEST_PLAY) => Err(Failure::broken("nothing happened any more for a whole day of virtual time")),
+            };
+            let result = result.and_then(|()| page_failed.try_recv().map_or(Ok(()), |error| Err(error.into())));
+            Played { transcript: bench.told(), result: blame_panics(result), console: bench.console() }
+        })
+    }
+}
+
+/// A server that panicked is the reason for whatever came after it, or did not.
+fn blame_panics(result: Result<(), Failure>) -> Result<(), Failure> {
+    let panics = panics::collected();
+    let unfinished = panics.iter().find_map(panics::Panic::todo);
+    match (result, unfinished, panics.into_iter().next()) {
+        (Err(Failure::NotStarted(todo)), _, _) => Err(Failure::NotStarted(todo)),
+        (_, Some(todo), _) => Err(Failure::NotStarted(todo)),
+        (_, None, Some(panic)) => Err(Failure::Panicked { message: panic.message, place: panic.place }),
+        (result, None, None) => result,
+    }
+}
+
+/// What a check found.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The check.
+    pub check: &'static str,
+    /// How it stands.
+    pub standing: Standing,
+}
+
+/// How a check stands.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// Every scene went as it should.
+    Passed,
+    /// Nobody has begun the TODO.
+    NotStarted,
+    /// It cannot be graded before another TODO is begun.
+    Waits(u32),
+    /// A scene went wrong.
+    Failed(Box<Finding>),
+}
+
+/// What went wrong, with what is needed to say it.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The scene, or nothing where the run itself failed (a missing file, a held thread).
+    pub scene: Option<Scene>,
+    /// What should have been recorded, if anybody knows.
+    pub expected: Option<Transcript>,
+    /// What was recorded.
+    pub observed: Transcript,
+    /// Why the play ended early; nothing where only the transcripts differ.
+    pub failure: Option<Failure>,
+    /// The page's console.
+    pub console: Vec<String>,
+}
+
+impl std::fmt::Debug for Scene {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scene").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Every scene is played once with each of these; the first is the one that snapshots hold.
+pub const SEEDS: [u64; 3] = [1, 2, 3];
+
+impl Check {
+    /// Plays every scene with every seed and says how the check stands.
+    ///
+    /// `settle` compares what was recorded with seed one to what is known of
+    /// the scene: it answers with the expected transcript where they differ.
+    pub fn grade(
+        &self,
+        sources: &Sources,
+        pulse: &Pulse,
+        mut settle: impl FnMut(&Scene, &Played) -> Compared,
+    ) -> Verdict {
+        let standing = self
+            .scenes
+            .iter()
+            .find_map(|scene| {
+                SEEDS.iter().find_map(|&seed| {
+                    let played = scene.play(sources, seed, pulse);
+                    let compared = if seed == SEEDS[0] { settle(scene, &played) } else { Compared::Same };
+                    self.weigh(scene, played, compared)
+                })
+            })
+            .unwrap_or(Standing::Passed);
+        Verdict { check: self.name, standing }
+    }
+
+    /// Nothing if the scene went as it should.
+    fn weigh(&self, scene: &Scene, played: Played, compared: Compared) -> Option<Standing> {
+        let (expected, failure) = match (played.result, compared) {
+            (Ok(()), Compared::Same) => return None,
+            (Ok(()), Compared::Differs(expected)) => (Some(expected), None),
+            (Ok(()), Compared::Unusable(why)) => (None, Some(Failure::Broken(why))),
+            (Err(Failure::NotStarted(todo)), _) => {
+                return Some(match self.todo {
+                    // A TODO beside this one: for a student who begins at the top both are not started.
+                    Some(mine) if todo != 0 && todo > mine => Standing::Waits(todo),
+                    None if todo != 0 => Standing::Waits(todo),
+                    _ => Standing::NotStarted,
+                });
+            }
+            (Err(failure), Compared::Differs(expected)) => (Some(expected), Some(failure)),
+            (Err(failure), _) => (None, Some(failure)),
+        };
+        Some(Standing::Failed(Box::new(Finding {
+            scene: Some(*scene),
+            expected,
+            observed: played.transcript,
+            failure,
+            console: played.console,
+        })))
+    }
+}
+
+/// How a recorded play compares with what is known of its scene.
+#[derive(Clone, Debug)]
+pub enum Compared {
+    /// They are equal.
+    Same,
+    /// They differ; this was expected.
+    Differs(Transcript),
+    /// What is known cannot be used, for this reason.
+    Unusable(String),
+}

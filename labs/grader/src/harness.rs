@@ -1,0 +1,428 @@
+//! `cargo test -p lab3`: reads the student's files, grades each check on a
+//! thread of its own, prints the verdicts, and writes the report that
+//! `cargo lab` reads.
+
+use std::{
+    collections::BTreeMap,
+    env, fs, io,
+    io::{IsTerminal, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use wire::Transcript;
+
+use crate::{
+    SEEDS, Sources,
+    check::{Check, Compared, Failure, Finding, Lab, Played, Scene, Standing, Verdict},
+    report::{Report, Said, Voice, seal, snapshot_transcript},
+    tape::Pulse,
+};
+
+/// Real time in which something must happen. A play that goes well needs a hundredth of it.
+const HELD: Duration = Duration::from_secs(5);
+/// Real time that one check may take in all.
+const LONGEST: Duration = Duration::from_secs(15);
+
+/// Where a lab stands: its package's folder.
+struct Folder(PathBuf);
+
+impl Folder {
+    /// Labs and solutions stand two folders below the root.
+    fn snapshots(&self, lab: &Lab) -> PathBuf {
+        self.0.join("../..").join(lab.folder).join("tests/snapshots")
+    }
+
+    /// The client's files: every script in `web`, under its name there.
+    fn sources(&self) -> Sources {
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(self.0.join("web")).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "js")
+                && let (Some(name), Ok(text)) =
+                    (path.file_name().and_then(|name| name.to_str()), fs::read(&path))
+            {
+                // What is not UTF-8 is shown to the student by the engine, at its place.
+                files.insert(name.to_owned(), String::from_utf8_lossy(&text).into_owned());
+            }
+        }
+        Sources::new(files)
+    }
+}
+
+/// What the command line asks for, as far as a test runner is asked.
+#[derive(Default)]
+struct Wishes {
+    filters: Vec<String>,
+    skipped: Vec<String>,
+    exact: bool,
+    list: bool,
+    ignored_only: bool,
+    /// Play every scene this often and compare the transcripts with each other.
+    repeat: Option<usize>,
+}
+
+impl Wishes {
+    fn read(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut wishes = Self::default();
+        let mut arguments = arguments.peekable();
+        while let Some(argument) = arguments.next() {
+            let (flag, mut value) = match argument.split_once('=') {
+                Some((flag, value)) if flag.starts_with("--") => (flag.to_owned(), Some(value.to_owned())),
+                _ => (argument, None),
+            };
+            let mut needed = |flag: &str| {
+                value.take().or_else(|| arguments.next()).ok_or_else(|| format!("{flag} needs a value."))
+            };
+            match flag.as_str() {
+                "--exact" => wishes.exact = true,
+                "--list" => wishes.list = true,
+                "--ignored" => wishes.ignored_only = true,
+                "--skip" => {
+                    let name = needed("--skip")?;
+                    wishes.skipped.push(name);
+                }
+                "--repeat" => {
+                    let times = needed("--repeat")?;
+                    wishes.repeat =
+                        Some(times.parse().map_err(|_| format!("--repeat takes a number, not `{times}`."))?);
+                }
+                // What cargo, nextest and editors pass to any test runner, and what changes nothing here.
+                "--test-threads" | "--format" | "--color" | "--logfile" | "-Z" => {
+                    needed(&flag)?;
+                }
+                "--nocapture" | "--no-capture" | "--show-output" | "--quiet" | "-q" | "--include-ignored"
+                | "--test" => {}
+                _ if flag.starts_with('-') => {
+                    return Err(format!(
+                        "{flag} is not known here. Known are names of checks, --exact, --skip NAME, --list and --repeat N."
+                    ));
+                }
+                _ => wishes.filters.push(flag),
+            }
+        }
+        Ok(wishes)
+    }
+
+    fn want(&self, check: &Check) -> bool {
+        let names = |filter: &String| {
+            if self.exact { check.name == filter } else { check.name.contains(filter.as_str()) }
+        };
+        !self.ignored_only
+            && (self.filters.is_empty() || self.filters.iter().any(names))
+            && !self.skipped.iter().any(names)
+    }
+}
+
+/// Grades a lab: the whole `main` of its `tests/grade.rs`.
+///
+/// `folder` is the package's folder (`env!("CARGO_MANIFEST_DIR")`); the
+/// environment's `CARGO_MANIFEST_DIR` goes before it, so that a binary that
+/// was moved with its lab still finds the files. `package` is its name.
+pub fn main(lab: &Lab, package: &str, folder: &str) -> ExitCode {
+    let folder = Folder(env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| folder.into(), PathBuf::from));
+    let wishes = match Wishes::read(env::args().skip(1)) {
+        Ok(wishes) => wishes,
+        Err(sentence) => {
+            eprintln!("{sentence}");
+            return ExitCode::from(2);
+        }
+    };
+    let wanted: Vec<_> = lab.checks.iter().filter(|check| wishes.want(check)).collect();
+    if wishes.list {
+        for check in wanted {
+            println!("{}: test", check.name);
+        }
+        return ExitCode::SUCCESS;
+    }
+    if let Some(times) = wishes.repeat {
+        return repeat(&wanted, &folder.sources(), times);
+    }
+    grade(lab, package, &wanted, &folder)
+}
+
+fn grade(lab: &Lab, package: &str, wanted: &[&Check], folder: &Folder) -> ExitCode {
+    let paint = Paint::choose();
+    println!("\n{} · {}\n", paint.strong(package), lab.title);
+    let sources = folder.sources();
+    let snapshots = folder.snapshots(lab);
+    let mut reports = Vec::new();
+    for check in wanted {
+        let verdict = on_a_thread(check, &sources, &snapshots);
+        let source = fs::read_to_string(folder.0.join(check.file)).ok();
+        let report = Report::new(lab, check, &verdict, source.as_deref());
+        println!("{}", paint.line(&report));
+        reports.push(report);
+    }
+    for report in reports.iter().filter(|report| report.verdict == "failed") {
+        println!("\n{}", paint.failure(report));
+    }
+    let passed = reports.iter().filter(|report| report.verdict == "passed").count();
+    let failed = reports.len() - passed;
+    let word = if failed == 0 { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {} filtered out\n",
+        lab.checks.len() - wanted.len()
+    );
+    println!("{}", summary(package, lab, &reports));
+    if let Err(error) = write_report(package, lab, &reports) {
+        eprintln!("(The report for `cargo lab` could not be written: {error}.)");
+    }
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// `lab3: 4 of 7 done · next: TODO 5 in web/client.js`
+fn summary(package: &str, lab: &Lab, reports: &[Report]) -> String {
+    let total = lab.checks.iter().filter(|check| check.todo.is_some()).count();
+    let done =
+        reports.iter().filter(|report| report.verdict == "passed" && report.title != "Both halves").count();
+    let next = match reports.iter().find(|report| report.verdict != "passed") {
+        Some(report) if report.title == "Both halves" => " · next: let both halves meet".to_owned(),
+        Some(report) => format!(" · next: {} in {}", report.title, report.file),
+        None if reports.len() < lab.checks.len() => String::new(),
+        None => format!(" · all of it passes: cargo run -p {package}"),
+    };
+    format!("{package}: {done} of {total} done{next}")
+}
+
+/// Grades on a thread of its own: a student's code may hold it for ever, and the other checks still have their say.
+fn on_a_thread(check: &Check, sources: &Sources, snapshots: &Path) -> Verdict {
+    let pulse = Pulse::default();
+    let (done, verdict) = mpsc::channel();
+    let grading = {
+        let (check, sources, snapshots, pulse) =
+            (*check, sources.clone(), snapshots.to_owned(), pulse.clone());
+        thread::Builder::new().name(check.name.to_owned()).spawn(move || {
+            let verdict = check.grade(&sources, &pulse, |scene, played| settle(&snapshots, scene, played));
+            // The harness may have given up on this check.
+            let _ = done.send(verdict);
+        })
+    };
+    if let Err(error) = grading {
+        return run_failed(check, format!("The machine starts no more threads: {error}."));
+    }
+    let began = Instant::now();
+    let mut alive = (pulse.beats(), began);
+    loop {
+        match verdict.recv_timeout(Duration::from_millis(100)) {
+            Ok(verdict) => return verdict,
+            Err(RecvTimeoutError::Disconnected) => {
+                return run_failed(
+                    check,
+                    "The check itself panicked: please report this as a fault of the grader.".to_owned(),
+                );
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if pulse.beats() != alive.0 {
+            alive = (pulse.beats(), Instant::now());
+        }
+        if alive.1.elapsed() > HELD {
+            return run_failed(check, held(&pulse.busy_with()));
+        }
+        if began.elapsed() > LONGEST {
+            return run_failed(check, spinning(&pulse.busy_with()));
+        }
+    }
+}
+
+fn held(busy_with: &str) -> String {
+    if busy_with.starts_with("answering") {
+        format!(
+            "The server held its thread for {} s while it was {busy_with}: a loop that never awaits, `std::thread::sleep`, or a lock that nobody gives back. Everything else on the server waits for it, too.",
+            HELD.as_secs()
+        )
+    } else {
+        format!(
+            "Nothing moved for {} s (it was {busy_with}): a task of the server blocks its thread, with a loop that never awaits, `std::thread::sleep`, or a lock that nobody gives back.",
+            HELD.as_secs()
+        )
+    }
+}
+
+fn spinning(busy_with: &str) -> String {
+    format!(
+        "The check was stopped after {} s: a task wakes itself again and again without letting time pass (last seen {busy_with}). Look for a loop around `yield_now`, or a `poll` that wakes its own waker.",
+        LONGEST.as_secs()
+    )
+}
+
+fn run_failed(check: &Check, sentence: String) -> Verdict {
+    let finding = Finding {
+        scene: None,
+        expected: None,
+        observed: Transcript::default(),
+        failure: Some(Failure::Broken(sentence)),
+        console: Vec::new(),
+    };
+    Verdict { check: check.name, standing: Standing::Failed(Box::new(finding)) }
+}
+
+/// Compares a play with its snapshot, or stores it where a maintainer asks for that.
+fn settle(snapshots: &Path, scene: &Scene, played: &Played) -> Compared {
+    let observed = played.transcript.to_string();
+    let writes = env::var("INSTA_UPDATE").is_ok_and(|update| update == "always");
+    if writes && played.result.is_ok() {
+        return if agrees(snapshots, scene, &observed) {
+            Compared::Same
+        } else {
+            Compared::Unusable("insta could not write the snapshot.".to_owned())
+        };
+    }
+    let path = snapshots.join(format!("{}.snap", scene.name));
+    let stored = fs::read_to_string(&path).map_err(|_| {
+        format!("The snapshot tests/snapshots/{}.snap is missing: `git checkout -- tests/snapshots` brings it back.", scene.name)
+    });
+    match stored.and_then(|file| snapshot_transcript(scene.name, &file)) {
+        Err(why) => Compared::Unusable(why),
+        Ok(expected) if expected == played.transcript => Compared::Same,
+        Ok(expected) => Compared::Differs(expected),
+    }
+}
+
+/// Whether insta finds the snapshot equal, or writes it.
+fn agrees(snapshots: &Path, scene: &Scene, observed: &str) -> bool {
+    let mut settings = insta::Settings::new();
+    settings.set_snapshot_path(snapshots);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_description(format!("{} · {}", scene.says, seal(observed.trim_end_matches('\n'))));
+    catch_unwind(AssertUnwindSafe(|| settings.bind(|| insta::assert_snapshot!(scene.name, observed)))).is_ok()
+}
+
+/// Plays every scene many times: the same answer must give the same transcript.
+fn repeat(checks: &[&Check], sources: &Sources, times: usize) -> ExitCode {
+    let (mut passed, mut failed) = (0, 0);
+    for check in checks {
+        for scene in check.scenes {
+            for seed in SEEDS {
+                let play = || {
+                    let played = scene.play(sources, seed, &Pulse::default());
+                    (played.transcript.to_string(), played.result)
+                };
+                let first = play();
+                match (1..times).map(|_| play()).find(|again| *again != first) {
+                    None => passed += 1,
+                    Some(other) => {
+                        failed += 1;
+                        println!(
+                            "{} differs from itself (seed {seed}):\n{}\n{}",
+                            scene.name, first.0, other.0
+                        );
+                    }
+                }
+            }
+        }
+    }
+    println!("each played {times} times\n{passed} passed, {failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// `LAB_REPORT` names the file; else it is `target/lab/lab3.json`, beside the build.
+fn write_report(package: &str, lab: &Lab, reports: &[Report]) -> io::Result<()> {
+    // A part of the checks says nothing about the lab as a whole.
+    if reports.len() < lab.checks.len() && env::var_os("LAB_REPORT").is_none() {
+        return Ok(());
+    }
+    let path = match env::var_os("LAB_REPORT") {
+        Some(path) => PathBuf::from(path),
+        None => {
+            let binary = env::current_exe()?;
+            // target/debug/deps/grade-0123 → target
+            let Some(target) = binary.ancestors().nth(3) else { return Ok(()) };
+            target.join("lab").join(format!("{package}.json"))
+        }
+    };
+    let done =
+        reports.iter().filter(|report| report.verdict == "passed" && report.title != "Both halves").count();
+    let total = lab.checks.iter().filter(|check| check.todo.is_some()).count();
+    let checks: Vec<_> = reports
+        .iter()
+        .map(|report| {
+            let check = lab.checks.iter().find(|check| check.name == report.name);
+            json!({
+                "name": report.name,
+                "todo": check.and_then(|check| check.todo),
+                "file": report.file,
+                "line": report.line,
+                "contract": report.contract,
+                "verdict": report.verdict,
+                "message": report.text(),
+            })
+        })
+        .collect();
+    let report = json!({ "lab": package, "done": done, "total": total, "checks": checks });
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    // Written beside and moved into place: whoever reads it never sees half a report.
+    let fresh = path.with_extension(format!("{}.tmp", std::process::id()));
+    fs::File::create(&fresh)?.write_all(format!("{report:#}\n").as_bytes())?;
+    fs::rename(fresh, path)
+}
+
+/// Colours, where they are wanted.
+struct Paint(bool);
+
+impl Paint {
+    fn choose() -> Self {
+        Self(match env::var("LAB_COLOR").as_deref() {
+            Ok("always") => true,
+            Ok("never") => false,
+            _ => env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && io::stdout().is_terminal(),
+        })
+    }
+
+    fn paint(&self, code: &str, words: &str) -> String {
+        if self.0 { format!("\x1b[{code}m{words}\x1b[0m") } else { words.to_owned() }
+    }
+
+    fn strong(&self, words: &str) -> String {
+        self.paint("1", words)
+    }
+
+    /// A check in the list.
+    fn line(&self, report: &Report) -> String {
+        let (mark, code, note) = match report.verdict {
+            "passed" => ("✓", "32", String::new()),
+            "failed" => ("✗", "31", format!("  {}", report.place())),
+            "waits" => (
+                "·",
+                "2",
+                report.lines.first().map_or_else(String::new, |line| format!("  ({})", line.words)),
+            ),
+            _ => ("·", "2", "  (not started)".to_owned()),
+        };
+        format!(
+            "  {} {:<11} {}{}",
+            self.paint(code, mark),
+            report.title,
+            report.contract,
+            self.paint("2", &note)
+        )
+    }
+
+    fn failure(&self, report: &Report) -> String {
+        let mut text = format!(
+            "{} {}  {}\n\n",
+            self.paint("31", "✗"),
+            self.strong(&format!("{} · {}", report.title, report.contract)),
+            self.paint("2", &report.place())
+        );
+        for Said { voice, words } in &report.lines {
+            text += &match voice {
+                Voice::Plain => words.clone(),
+                Voice::Context => self.paint("2", words),
+                Voice::Expected => self.paint("32", words),
+                Voice::Yours => self.paint("31", words),
+            };
+            text.push('\n');
+        }
+        text.trim_end().to_owned()
+    }
+}

@@ -1,0 +1,209 @@
+//! The tape on which a play is recorded, in the notation of `wire`.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicU64, Ordering},
+};
+
+use tokio::time::Instant;
+use wire::{Moment, Place, Transcript, What, When, tap::Lens, transcript::Data};
+
+/// Records a play. Clones write on the same tape.
+#[derive(Clone)]
+pub struct Tape(Arc<Shared>);
+
+struct Shared {
+    start: Instant,
+    reel: Mutex<Reel>,
+    pulse: Pulse,
+}
+
+struct Reel {
+    moments: Vec<Moment>,
+    /// How far the told time is ahead of the clock: see [`Tape::leave_open`].
+    ahead: i64,
+    exchanges: u32,
+    lens: Lens,
+}
+
+/// Beats whenever something happens; the watchdog outside listens to it.
+#[derive(Clone, Default)]
+pub struct Pulse(Arc<PulseState>);
+
+#[derive(Default)]
+struct PulseState {
+    beats: AtomicU64,
+    busy_with: Mutex<String>,
+}
+
+impl Pulse {
+    /// How often it has beaten.
+    pub fn beats(&self) -> u64 {
+        self.0.beats.load(Ordering::Relaxed)
+    }
+
+    /// What the thread was doing at the last beat, in words that complete "while it was …".
+    pub fn busy_with(&self) -> String {
+        lock(&self.0.busy_with).clone()
+    }
+
+    /// Beats, and says what the thread turns to now.
+    pub(crate) fn turn_to(&self, what: &str) {
+        self.0.beats.fetch_add(1, Ordering::Relaxed);
+        let mut busy_with = lock(&self.0.busy_with);
+        if *busy_with != what {
+            what.clone_into(&mut busy_with);
+        }
+    }
+}
+
+/// A point in a play, in whole milliseconds of the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(pub(crate) u64);
+
+impl Mark {
+    /// Milliseconds from an earlier mark to this one; 0 if it is not earlier.
+    pub fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Tape {
+    /// An empty tape whose time begins now.
+    pub fn new(pulse: Pulse) -> Self {
+        Self(Arc::new(Shared {
+            start: Instant::now(),
+            reel: Mutex::new(Reel { moments: Vec::new(), ahead: 0, exchanges: 0, lens: Lens::default() }),
+            pulse,
+        }))
+    }
+
+    /// Now, by the clock.
+    pub fn now(&self) -> Mark {
+        Mark(u64::try_from(self.0.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// The pulse that beats with this tape.
+    pub fn pulse(&self) -> &Pulse {
+        &self.0.pulse
+    }
+
+    /// What the client tells its user.
+    pub fn said(&self, client: Option<char>, label: &str, data: Data) {
+        self.add(Place::Page, client, None, What::Said(label.to_owned(), data));
+    }
+
+    /// A narrator's line.
+    pub fn note(&self, words: &str) {
+        self.add(Place::Note, None, None, What::Note(words.to_owned()));
+    }
+
+    /// Something that happens now.
+    pub(crate) fn add(&self, place: Place, client: Option<char>, exchange: Option<u32>, what: What) {
+        let when = When::At(self.now().0);
+        self.add_all([Moment { when, place, client, exchange, what }]);
+    }
+
+    /// What a tap has decoded, in the clock's time.
+    pub(crate) fn add_all(&self, moments: impl IntoIterator<Item = Moment>) {
+        let mut reel = self.reel();
+        let ahead = reel.ahead;
+        for mut moment in moments {
+            self.0.pulse.turn_to("waiting");
+            if let When::At(ms) = &mut moment.when {
+                *ms = ms.saturating_add_signed(ahead);
+            }
+            reel.moments.push(moment);
+        }
+    }
+
+    /// Numbers the next exchange.
+    pub(crate) fn next_exchange(&self) -> u32 {
+        let mut reel = self.reel();
+        reel.exchanges += 1;
+        reel.exchanges
+    }
+
+    /// What the taps of connections that are opened from now on tell.
+    pub(crate) fn lens(&self) -> Lens {
+        self.reel().lens.clone()
+    }
+
+    /// Changes what is told. To be called before the connections are opened.
+    pub(crate) fn focus(&self, change: impl FnOnce(&mut Lens)) {
+        change(&mut self.reel().lens);
+    }
+
+    /// The contract leaves the time of a moment open within a window: the
+    /// moment is told as that window, and what follows as if it had happened
+    /// at the window's end, so that every right answer draws one picture.
+    ///
+    /// `which` finds the moment, searching from the end; `since` is when the
+    /// window is counted from. Nothing is changed if there is no such moment.
+    pub(crate) fn leave_open(&self, since: Mark, window: (u64, u64), which: impl Fn(&Moment) -> bool) {
+        let mut reel = self.reel();
+        let Some((index, told, to)) = reel.open_window(since, window, which) else { return };
+        let shift = to.cast_signed() - told.cast_signed();
+        for later in &mut reel.moments[index + 1..] {
+            if let When::At(ms) = &mut later.when {
+                *ms = ms.saturating_add_signed(shift);
+            }
+        }
+        reel.ahead += shift;
+    }
+
+    /// The same, where nothing that follows depends on that moment: later times stay as they are.
+    pub(crate) fn tell_as_window(&self, since: Mark, window: (u64, u64), which: impl Fn(&Moment) -> bool) {
+        self.reel().open_window(since, window, which);
+    }
+
+    /// When, by the clock, a moment happened that was told since time was last left open.
+    pub(crate) fn clock(&self, moment: &Moment) -> Mark {
+        let (When::At(told) | When::Within(_, told)) = moment.when;
+        Mark(told.saturating_add_signed(-self.reel().ahead))
+    }
+
+    /// Changes the last moment that `which` finds.
+    pub(crate) fn retell(&self, which: impl Fn(&Moment) -> bool, change: impl FnOnce(&mut Moment)) {
+        let mut reel = self.reel();
+        if let Some(moment) = reel.moments.iter_mut().rev().find(|moment| which(moment)) {
+            change(moment);
+        }
+    }
+
+    /// Takes out what the contract does not speak of.
+    pub(crate) fn leave_out(&self, mut which: impl FnMut(&Moment) -> bool) {
+        self.reel().moments.retain(|moment| !which(moment));
+    }
+
+    /// What has been recorded so far.
+    pub fn transcript(&self) -> Transcript {
+        Transcript { moments: self.reel().moments.clone() }
+    }
+
+    fn reel(&self) -> MutexGuard<'_, Reel> {
+        lock(&self.0.reel)
+    }
+}
+
+impl Reel {
+    /// Tells the last such moment as a window: its index, the time it was told at, and the window's end.
+    fn open_window(
+        &mut self,
+        since: Mark,
+        window: (u64, u64),
+        which: impl Fn(&Moment) -> bool,
+    ) -> Option<(usize, u64, u64)> {
+        let index = self.moments.iter().rposition(which)?;
+        let When::At(told) = self.moments[index].when else { return None };
+        let base = since.0.saturating_add_signed(self.ahead);
+        let (from, to) = (base + window.0, base + window.1);
+        self.moments[index].when = When::Within(from, to);
+        Some((index, told, to))
+    }
+}
+
+/// A panic in a student's code may poison a lock of ours; what it guards is whole all the same.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

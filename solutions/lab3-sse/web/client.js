@@ -1,0 +1,115 @@
+/**
+ * The ticker's client: prices as they move, for as long as somebody looks.
+ *
+ * @typedef {{ symbol: string, price: number }} Price
+ * @typedef {'live' | 'reconnecting' | 'closed'} Status
+ */
+
+/** A page that nobody has looked at for so long needs no prices. */
+const HIDDEN_FOR = 60_000;
+/** The first wait after the browser has given up, and the longest: milliseconds. */
+const FIRST_WAIT = 1_000;
+const LONGEST_WAIT = 30_000;
+
+/**
+ * Shows every price of an event stream until `signal` aborts.
+ *
+ * @param {object} options
+ * @param {string} options.url the event stream
+ * @param {(price: Price) => void} options.show called once for each price, in order
+ * @param {(status: Status) => void} options.status called when the state of the line changes
+ * @param {AbortSignal} options.signal ends it for good
+ */
+export function watchPrices({ url, show, status, signal }) {
+  /** The ID of the last price that was shown. */
+  let position = '';
+  /** @type {EventSource | null} */
+  let source = null;
+  /** How often in a row the browser has given up. */
+  let failures = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let comingBack;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let lookingAway;
+  let over = false;
+
+  /** Where a new stream starts: after the last price that was shown. */
+  const address = () => (position ? `${url}?after=${encodeURIComponent(position)}` : url);
+
+  function close() {
+    clearTimeout(comingBack);
+    source?.close();
+    source = null;
+  }
+
+  // TODO 5: Open one `EventSource` at `address()`. Say 'live' when it opens.
+  // Show the data of each `price` event and keep its ID as the position.
+  // Hand its errors to `lost`.
+  function open() {
+    // ANCHOR: todo_5
+    close();
+    source = new EventSource(address());
+    source.addEventListener('open', () => {
+      failures = 0;
+      status('live');
+    });
+    source.addEventListener('price', (event) => {
+      position = event.lastEventId;
+      show(JSON.parse(event.data));
+    });
+    source.addEventListener('error', lost);
+    // ANCHOR_END: todo_5
+  }
+
+  // TODO 6: CONNECTING: the browser is at it, say 'reconnecting'. CLOSED: it
+  // has given up, and does not say why. Ask once: `fetch` the same address
+  // with method HEAD. 204: say 'closed'; that was all. Anything else: say
+  // 'reconnecting' and `open()` again after a wait drawn by chance, from half
+  // to the whole of 1 s, then of 2 s, 4 s … at most 30 s. A stream that opens
+  // starts over at 1 s.
+  async function lost() {
+    // ANCHOR: todo_6
+    const dead = source;
+    if (!dead) return;
+    if (dead.readyState === EventSource.CONNECTING) {
+      status('reconnecting');
+      return;
+    }
+    const answer = await fetch(address(), { method: 'HEAD', signal }).catch(() => null);
+    // Somebody may have closed or reopened the stream while we were asking.
+    if (signal.aborted || source !== dead) return;
+    if (answer?.status === 204) {
+      over = true;
+      close();
+      status('closed');
+      return;
+    }
+    status('reconnecting');
+    const wait = Math.min(FIRST_WAIT * 2 ** failures, LONGEST_WAIT);
+    failures += 1;
+    // Everyone lost the same server at the same time: chance keeps them from coming back together.
+    comingBack = setTimeout(open, wait / 2 + Math.random() * (wait / 2));
+    // ANCHOR_END: todo_6
+  }
+
+  // TODO 7: Hidden for `HIDDEN_FOR`: close. Visible again: `open()`, unless
+  // the stream is still there or all is over. Called on `visibilitychange`.
+  function looked() {
+    // ANCHOR: todo_7
+    clearTimeout(lookingAway);
+    if (document.visibilityState === 'hidden') {
+      lookingAway = setTimeout(close, HIDDEN_FOR);
+    } else if (!source && !over) {
+      open();
+    }
+    // ANCHOR_END: todo_7
+  }
+
+  if (signal.aborted) return;
+  signal.addEventListener('abort', close, { once: true });
+  signal.addEventListener('abort', () => clearTimeout(lookingAway), { once: true });
+  document.addEventListener('visibilitychange', looked, { signal });
+  window.addEventListener('pagehide', close, { signal });
+  window.addEventListener('pageshow', (event) => event.persisted && looked(), { signal });
+  open();
+}
