@@ -1,1 +1,279 @@
-//! press.
+//! Builds the book: mdBook in-process, our own steps between its reading and its writing.
+//!
+//! [`build`] is what `cargo stage` calls. A plain `mdbook build` gives the same chapters: book.toml names the two
+//! steps ([`Check`], [`Draw`]), and the `press` binary speaks mdBook's protocol for them.
+//!
+//! # What a chapter may use
+//!
+//! Chapters lie directly in `book/src`. Their file's first part is their number (`03-server-sent-events.md`) or
+//! their letter (`a-the-client-in-rust.md`). Whatever is wrong is told with file and line, all of it at once, and
+//! fails the build.
+//!
+//! ## Front matter
+//! ```text
+//! <!-- minutes: read 14, lab 35, demo 6; needs: chapters [1](01-one-exchange.md) and 2; technique: sse -->
+//! # What survives a disconnect? { #disconnect }
+//!
+//! The paragraph after the heading is the lede.
+//! ```
+//! Each part may be left out. `technique` is one of `fetch`, `poll`, `sse`, `stream`, `ws`. Headings carry explicit
+//! ids, so that a translation keeps them.
+//!
+//! ## Transcripts
+//! ````text
+//! ```transcript title="A cut, and the way back" id="resume-drawn"
+//! {{#include ../../labs/lab3-sse/tests/snapshots/resume.snap}}
+//! ```
+//! ````
+//! One include (a snapshot's header is left out) or the text itself. `title` is the caption, `id` a target for links,
+//! `from` says where a hand-written one comes from (an include says it by itself), `lines="3-9"` shows some lines,
+//! `scene="the way back"` what follows the note with these words, up to the next note.
+//!
+//! ## Code
+//! ````text
+//! ```rust
+//! {{#include ../../solutions/lab3-sse/src/lib.rs:todo_2}}
+//! ```
+//! ````
+//! mdBook's own syntax: a whole file, an anchor (`// ANCHOR: todo_2` … `// ANCHOR_END: todo_2`), or lines (`:10:20`).
+//! A fence with one include is captioned with path and lines, and starts at the margin; `title` adds words. Languages:
+//! `rust`, `js`, `html`, `css`, `toml`, `json`, `http`, `console` (`$ ` before what one types) and `text`.
+//!
+//! ## Predict first
+//! ````text
+//! ```predict id="predict-clean-end"
+//! The server ends the stream cleanly. What does `EventSource` do?
+//!
+//! - [ ] It is done: `readyState` is CLOSED. — Why not,
+//!   in indented lines if there is more to say.
+//! - [x] It waits, then connects again. — Why so.
+//! ```
+//! ````
+//!
+//! ## Notes
+//! ```text
+//! > [!NOTE]
+//! > Markdown. Also TIP, IMPORTANT, WARNING, CAUTION; words behind the bracket replace the label.
+//!
+//! > [!LAB] Lab 3 · The ticker { #lab }
+//! > The lab's box.
+//!
+//! > [!INSTRUCTOR] 6 min
+//! > Closed until one opens it.
+//! ```
+//!
+//! ## Techniques
+//! `<span class="technique sse">SSE</span>` bears the technique's shape and colour beside its name. A list inside
+//! `<div class="map">` shows figures as tiles.
+//!
+//! ## On a stage
+//! `<div class="on-stage">` is seen where a stage serves the book, `<div class="off-stage">` elsewhere. Links to
+//! `/live/…`, `/race` and `/class` belong into the former.
+//!
+//! ## Links
+//! Chapters link to each other's source (`03-server-sent-events.md#resume`). Links, anchors, pictures and includes are
+//! checked. No page loads anything from another host, and a chapter holds no script, form or inline style.
+
+mod code;
+mod facts;
+mod fault;
+mod fences;
+mod finish;
+mod highlight;
+mod includes;
+mod labels;
+mod links;
+mod markdown;
+mod notes;
+mod predict;
+mod stages;
+mod transcripts;
+mod warnings;
+
+pub use fault::{Fault, Faults};
+pub use stages::{Check, Draw};
+
+use finish::Finish;
+use labels::Labels;
+use mdbook_driver::MDBook;
+use mdbook_driver::config::Config;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// What to build, and where.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The repository's root, where book.toml is.
+    pub root: PathBuf,
+    /// The site's folder. The pages go into a folder of their language's name inside; what was there is replaced.
+    pub out: PathBuf,
+    /// The language to build: `en`.
+    pub language: String,
+    /// All languages of the site, this one among them: each page links to itself in the others.
+    pub languages: Vec<String>,
+    /// The path under which `out` is served, `/` at both ends: `/`. Only the page for a wrong address needs it.
+    pub site_url: String,
+    /// Whether a stage serves the pages, so that they may offer what is live.
+    pub on_stage: bool,
+}
+
+impl Options {
+    /// The English book of the repository at `root`, for a web host, into `out`.
+    pub fn new(root: impl Into<PathBuf>, out: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            out: out.into(),
+            language: labels::ENGLISH.code.to_owned(),
+            languages: vec![labels::ENGLISH.code.to_owned()],
+            site_url: "/".to_owned(),
+            on_stage: false,
+        }
+    }
+}
+
+/// How far a build has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The chapters are read; the number of them.
+    Read(usize),
+    /// The pages are written, and are finished next.
+    Written,
+    /// Everything is in its place.
+    Done,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Progress::Read(1) => write!(f, "1 chapter read"),
+            Progress::Read(chapters) => write!(f, "{chapters} chapters read"),
+            Progress::Written => write!(f, "pages written"),
+            Progress::Done => write!(f, "book built"),
+        }
+    }
+}
+
+/// What was built.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The folder of this language's pages.
+    pub folder: PathBuf,
+    /// The number of pages, with the ones for print and for a wrong address.
+    pub pages: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Why a book was not built.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PressError {
+    /// Chapters name what is not there, or are otherwise wrong.
+    Faults(Faults),
+    /// The book is not written in this language.
+    Language(String),
+    /// mdBook could not read the book or write its pages.
+    Book(anyhow::Error),
+    /// A file could not be written.
+    File(PathBuf, std::io::Error),
+}
+
+impl fmt::Display for PressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PressError::Faults(faults) => write!(f, "{faults}"),
+            PressError::Language(language) => {
+                write!(f, "The book is not written in the language `{language}`.")
+            }
+            PressError::Book(error) => write!(f, "The book cannot be built: {error:#}."),
+            PressError::File(path, error) => {
+                write!(f, "`{}` cannot be written: {error}.", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for PressError {}
+
+/// Builds the book in one language, into `out/<language>`, and the page at `out/index.html` that leads to it.
+///
+/// # Errors
+/// [`PressError::Faults`] lists everything that is wrong in the chapters, with file and line. The rest is a book.toml
+/// or SUMMARY.md that mdBook cannot read, or a file that cannot be written.
+pub fn build(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Report, PressError> {
+    let started = Instant::now();
+    let labels = labels_of(&options.language)?;
+    let languages = options.languages.iter().map(|code| labels_of(code)).collect::<Result<Vec<_>, _>>()?;
+    let out =
+        std::path::absolute(&options.out).map_err(|error| PressError::File(options.out.clone(), error))?;
+    let folder = out.join(labels.code);
+
+    let ((book, chapters), heard) = heard(&options.root, || {
+        let book = load(options, &folder)?;
+        let chapters = book.book.chapters().count();
+        progress(Progress::Read(chapters));
+        book.build()?;
+        anyhow::Ok((book.config.book.title.clone(), chapters))
+    })?;
+    // A book without a chapter is mdBook's success and nobody's book.
+    if chapters == 0 {
+        return Err(PressError::Book(anyhow::anyhow!("SUMMARY.md lists no chapter")));
+    }
+    heard.into_result().map_err(PressError::Faults)?;
+    progress(Progress::Written);
+
+    let finish = Finish { labels, languages: &languages, on_stage: options.on_stage };
+    let pages = finish.folder(&folder).map_err(|(path, error)| PressError::File(path, error))?;
+    let title = book.unwrap_or_default();
+    write(&out.join("index.html"), &door(&title, languages.first().copied().unwrap_or(labels)))?;
+    progress(Progress::Done);
+    Ok(Report { folder, pages, took: started.elapsed() })
+}
+
+fn labels_of(code: &str) -> Result<&'static Labels, PressError> {
+    Labels::of(code).ok_or_else(|| PressError::Language(code.to_owned()))
+}
+
+fn load(options: &Options, folder: &Path) -> anyhow::Result<MDBook> {
+    let mut config = Config::from_disk(options.root.join("book.toml"))?;
+    config.set("book.language", &options.language)?;
+    config.set("build.build-dir", folder)?;
+    config.set("output.html.site-url", format!("{}{}/", options.site_url, options.language))?;
+    let mut book = MDBook::load_with_config(&options.root, config)?;
+    // They take the places of the entries of the same name in book.toml.
+    book.with_preprocessor(Check);
+    book.with_preprocessor(Draw);
+    Ok(book)
+}
+
+/// Runs mdBook. What it only warns of (a tag that is never closed, a footnote nobody uses) is a fault as well.
+fn heard<T>(root: &Path, work: impl FnOnce() -> anyhow::Result<T>) -> Result<(T, Faults), PressError> {
+    let (result, messages) = warnings::heard(work);
+    let result = result.map_err(|error| match error.downcast::<Faults>() {
+        Ok(faults) => PressError::Faults(faults),
+        Err(error) => PressError::Book(error),
+    })?;
+    let faults = messages.into_iter().map(|what| {
+        let chapter =
+            what.split('`').find(|word| word.ends_with(".md") && root.join("book/src").join(word).is_file());
+        Fault {
+            file: chapter.map_or(PathBuf::from("book.toml"), |chapter| Path::new("book/src").join(chapter)),
+            line: None,
+            what,
+        }
+    });
+    Ok((result, Faults(faults.collect())))
+}
+
+/// The page at the site's root: it leads to the first language.
+fn door(title: &str, language: &Labels) -> String {
+    let (code, title) = (language.code, markdown::escape(title));
+    format!(
+        "<!doctype html>\n<html lang=\"{code}\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n<meta http-equiv=\"refresh\" content=\"0; url={code}/index.html\">\n<p><a href=\"{code}/index.html\">{title}</a></p>\n</html>\n"
+    )
+}
+
+fn write(path: &Path, text: &str) -> Result<(), PressError> {
+    std::fs::write(path, text).map_err(|error| PressError::File(path.to_path_buf(), error))
+}

@@ -1,0 +1,176 @@
+//! What is left to do on the pages that mdBook wrote: links between languages, the current page's mark, no inline
+//! style, and no file that no page uses.
+
+use crate::labels::Labels;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Replaced by the links to the other languages.
+const LANGUAGES: &str = "<!--press:languages-->";
+
+/// mdBook writes these whatever the theme; ours uses none of them.
+const UNUSED: [&str; 10] = [
+    "ayu-highlight",
+    "clipboard",
+    "css",
+    "fonts",
+    "highlight",
+    "mark",
+    "searcher",
+    "toc",
+    "tomorrow-night",
+    ".nojekyll",
+];
+
+/// How the pages of one language are finished.
+pub(crate) struct Finish<'a> {
+    /// The language of these pages.
+    pub(crate) labels: &'a Labels,
+    /// All languages of the site.
+    pub(crate) languages: &'a [&'a Labels],
+    /// Whether a stage serves these pages.
+    pub(crate) on_stage: bool,
+}
+
+impl Finish<'_> {
+    /// Finishes everything in `folder`, the language's own. Gives the number of pages.
+    ///
+    /// # Errors
+    /// What the file system says, with the path.
+    pub(crate) fn folder(&self, folder: &Path) -> Result<usize, (PathBuf, io::Error)> {
+        let mut pages = 0;
+        let entries = std::fs::read_dir(folder).map_err(|error| (folder.to_path_buf(), error))?;
+        for entry in entries {
+            let path = entry.map_err(|error| (folder.to_path_buf(), error))?.path();
+            let failed = |error| (path.clone(), error);
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if is_unused(&name) {
+                match path.is_dir() {
+                    true => std::fs::remove_dir_all(&path).map_err(failed)?,
+                    false => std::fs::remove_file(&path).map_err(failed)?,
+                }
+            } else if name.ends_with(".html") {
+                let html = std::fs::read_to_string(&path).map_err(failed)?;
+                std::fs::write(&path, self.page(&name, &html)).map_err(failed)?;
+                pages += 1;
+            }
+        }
+        Ok(pages)
+    }
+
+    fn page(&self, name: &str, html: &str) -> String {
+        let mut html = html
+            .replace(" style=\"text-align: right\"", " class=\"right\"")
+            .replace(" style=\"text-align: center\"", " class=\"center\"")
+            .replace(" style=\"text-align: left\"", "")
+            .replace(" style=\"break-before: page; page-break-before: always;\"", " class=\"page-break\"")
+            // A corner of a table that says nothing is no heading.
+            .replace("<th></th>", "<td></td>")
+            .replace(LANGUAGES, &self.languages(name));
+        if self.on_stage {
+            html = html.replacen("<html ", "<html data-stage ", 1);
+        }
+        with_current(&html, name)
+    }
+
+    /// The links to this page in the languages of the site; nothing if there is one language only.
+    fn languages(&self, name: &str) -> String {
+        if self.languages.len() < 2 {
+            return String::new();
+        }
+        let items: String = self
+            .languages
+            .iter()
+            .map(|language| {
+                let (code, label) = (language.code, language.name);
+                let current = match code == self.labels.code {
+                    true => " aria-current=\"true\"",
+                    false => "",
+                };
+                format!("<li><a href=\"../{code}/{name}\" lang=\"{code}\" hreflang=\"{code}\"{current}>{label}</a></li>")
+            })
+            .collect();
+        format!("<nav class=\"languages\" aria-label=\"{}\"><ul>{items}</ul></nav>", self.labels.languages)
+    }
+}
+
+/// Whether a file or folder is one of [`UNUSED`], with or without mdBook's hash in its name.
+fn is_unused(name: &str) -> bool {
+    UNUSED.iter().any(|unused| {
+        name.strip_prefix(unused).is_some_and(|rest| {
+            rest.is_empty() || rest == ".html" || {
+                let hash = rest.strip_prefix('-').unwrap_or_default();
+                let hash = hash.split('.').next().unwrap_or_default();
+                hash.len() == 8 && hash.chars().all(|c| c.is_ascii_hexdigit())
+            }
+        })
+    })
+}
+
+/// Marks this page's own link in the list of chapters.
+fn with_current(html: &str, name: &str) -> String {
+    let Some(list) = html.find("<ol class=\"chapter\">") else {
+        return html.to_owned();
+    };
+    let link = match name {
+        // index.html is a copy of the first chapter.
+        "index.html" => "<a href=\"".to_owned(),
+        name => format!("<a href=\"{name}\""),
+    };
+    let (before, after) = html.split_at(list);
+    let marked = after.replacen(&link, &link.replacen("<a ", "<a aria-current=\"page\" ", 1), 1);
+    format!("{before}{marked}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::ENGLISH;
+
+    static OTHER: Labels = Labels { code: "xx", name: "Other", ..ENGLISH };
+
+    const PAGE: &str = "<html lang=\"en\"><nav><!--press:languages--><ol class=\"chapter\"><li><a href=\"01.html\">One</a></li><li><a href=\"02.html\">Two</a></li></ol></nav><th></th><td style=\"text-align: right\">1</td>";
+
+    fn finished(name: &str, languages: &[&Labels], on_stage: bool) -> String {
+        let finish = Finish { labels: &ENGLISH, languages, on_stage };
+        finish.page(name, PAGE)
+    }
+
+    #[test]
+    fn a_page_is_marked_in_the_list_and_carries_no_inline_style() {
+        assert_eq!(
+            finished("02.html", &[&ENGLISH], true),
+            "<html data-stage lang=\"en\"><nav><ol class=\"chapter\"><li><a href=\"01.html\">One</a></li><li><a aria-current=\"page\" href=\"02.html\">Two</a></li></ol></nav><td></td><td class=\"right\">1</td>"
+        );
+    }
+
+    #[test]
+    fn the_first_page_is_the_index() {
+        assert!(
+            finished("index.html", &[&ENGLISH], false).contains("<a aria-current=\"page\" href=\"01.html\">")
+        );
+    }
+
+    #[test]
+    fn languages_link_to_the_same_page() {
+        assert!(finished("02.html", &[&ENGLISH, &OTHER], false).contains(
+            "<li><a href=\"../en/02.html\" lang=\"en\" hreflang=\"en\" aria-current=\"true\">English</a></li><li><a href=\"../xx/02.html\" lang=\"xx\" hreflang=\"xx\">Other</a></li>"
+        ));
+    }
+
+    #[test]
+    fn only_files_that_no_page_uses_are_removed() {
+        for name in ["highlight-493f70e1.css", "toc.html", "mark-09e88c2c.min.js", "fonts", "css"] {
+            assert!(is_unused(name), "{name}");
+        }
+        for name in [
+            "highlights.html",
+            "book-1234abcd.js",
+            "elasticlunr-ef4e11c1.min.js",
+            "toc-of-lies.html",
+            "marks",
+        ] {
+            assert!(!is_unused(name), "{name}");
+        }
+    }
+}
