@@ -1,0 +1,553 @@
+//! QuickJS, and the rules under which it runs: one task at a time, its
+//! microtasks to their end, and never for ever.
+
+use std::{cell::RefCell, ptr::NonNull, rc::Rc};
+
+use rquickjs::{
+    ArrayBuffer, CatchResultExt, CaughtError, Coerced, Context, Ctx, Error, Exception, Function, Module,
+    Object, Persistent, Runtime, Value, context::EvalOptions, promise::PromiseState,
+    qjs,
+};
+use tokio::time::Instant;
+use wire::sse::Item;
+
+use super::{
+    Arrival, Spent,
+    error::{PageError, Place, Storm},
+    host::{Host, here},
+    loader::{self, Names, Texts},
+    socket::Signal,
+};
+
+/// What one task may burn: calls of the engine's interrupt handler, one for
+/// about 10,000 jumps and calls. It counts work, not time, and so stops a
+/// client at the same place on every machine (after about 0.2 s).
+const FUEL: u64 = 3_000;
+/// How many microtasks one task may run.
+const MICROTASKS: u32 = 100_000;
+/// How many more run at most while the engine looks where they come from.
+const LAST_MICROTASKS: u32 = 50_000;
+/// How many tasks of the page's own may run at one instant.
+const TASKS_AT_ONE_INSTANT: u32 = 1_000;
+/// How much memory the engine may hold.
+const MEMORY: usize = 64 << 20;
+/// How deep the engine's stack may grow. A worker in the book's page has less.
+const STACK: usize = if cfg!(target_family = "wasm") { 128 << 10 } else { 512 << 10 };
+
+/// A rejected promise that nothing handles so far, and its reason.
+type Rejected = (Persistent<Value<'static>>, Persistent<Value<'static>>);
+
+/// A JavaScript engine with a page's globals in it.
+pub(super) struct Engine {
+    // In the order in which they must be dropped: values before their engine.
+    rejected: Rc<RefCell<Vec<Rejected>>>,
+    /// The prelude's entry for everything that happens: `dispatch(kind, …)`.
+    dispatch: RefCell<Option<Persistent<Function<'static>>>>,
+    /// `say(label, value)`, for the bench's own code.
+    say: RefCell<Option<Persistent<Function<'static>>>>,
+    /// The namespace of the client's module.
+    client: RefCell<Option<Persistent<Object<'static>>>>,
+    context: Context,
+    runtime: Runtime,
+    tasks: RefCell<Tasks>,
+    pub(super) host: Rc<Host>,
+}
+
+struct Tasks {
+    total: u64,
+    instant: Instant,
+    at_instant: u32,
+}
+
+/// How an exception came to the engine's attention.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Surfaced {
+    Uncaught,
+    Rejected,
+}
+
+impl Engine {
+    /// An engine with the prelude in it and no client yet.
+    pub(super) fn new(host: Rc<Host>) -> Result<Engine, PageError> {
+        let out_of_memory = |_| PageError::Memory { place: Place::default() };
+        let runtime = Runtime::new().map_err(out_of_memory)?;
+        let context = Context::full(&runtime).map_err(out_of_memory)?;
+        runtime.set_memory_limit(MEMORY);
+        runtime.set_max_stack_size(STACK);
+        let (world, raw) = (host.clone(), context.as_raw());
+        runtime.set_interrupt_handler(Some(Box::new(move || {
+            if let Some(tries) = world.looking.get() {
+                return look(&world, raw, tries);
+            }
+            let left = world.fuel.get();
+            world.fuel.set(left.saturating_sub(1));
+            left == 0
+        })));
+        let rejected: Rc<RefCell<Vec<Rejected>>> = Rc::default();
+        let tracked = rejected.clone();
+        runtime.set_host_promise_rejection_tracker(Some(Box::new(
+            move |ctx, promise, reason, is_handled| {
+                let mut rejected = tracked.borrow_mut();
+                if is_handled {
+                    forget(&ctx, &mut rejected, &promise);
+                } else {
+                    let entry = (Persistent::save(&ctx, promise), Persistent::save(&ctx, reason));
+                    rejected.push(entry);
+                }
+            },
+        )));
+        runtime.set_loader(
+            Names { sources: host.sources.clone(), missing: host.missing.clone() },
+            Texts(host.sources.clone()),
+        );
+        let engine = Engine {
+            rejected,
+            dispatch: RefCell::default(),
+            say: RefCell::default(),
+            client: RefCell::default(),
+            context,
+            runtime,
+            tasks: RefCell::new(Tasks { total: 0, instant: Instant::now(), at_instant: 0 }),
+            host,
+        };
+        engine.begin();
+        engine.run(|ctx| engine.prepare(ctx));
+        match engine.host.failure() {
+            Some(failure) => Err(failure),
+            None => Ok(engine),
+        }
+    }
+
+    /// Puts the prelude in, which makes a browser of the engine.
+    fn prepare<'js>(&self, ctx: &Ctx<'js>) -> rquickjs::Result<()> {
+        let host = self.host.object(ctx)?;
+        let reporter = self.host.clone();
+        host.set(
+            "report",
+            Function::new(ctx.clone(), move |ctx: Ctx<'js>, error: Value<'js>| {
+                let error = classify(&ctx, &reporter, caught(error), Surfaced::Uncaught);
+                reporter.fail(error);
+            })?,
+        )?;
+        ctx.globals().set("__host", host)?;
+        let text = loader::prelude(loader::MAIN).unwrap_or_default();
+        let (main, _) = Module::declare(ctx.clone(), loader::MAIN, text)?.eval()?;
+        let dispatch: Function = main.get("dispatch")?;
+        let say: Function = main.get("say")?;
+        *self.dispatch.borrow_mut() = Some(Persistent::save(ctx, dispatch));
+        *self.say.borrow_mut() = Some(Persistent::save(ctx, say));
+        Ok(())
+    }
+
+    /// Loads the client's module and looks for its exports.
+    pub(super) fn load(&self, entry: &str, exports: &[&str]) -> Result<(), PageError> {
+        let Some(text) = self.host.sources.get(entry) else {
+            return Err(PageError::MissingFile { file: entry.to_owned(), importer: None });
+        };
+        let mut loaded = None;
+        self.begin();
+        self.run(|ctx| {
+            let module = Module::declare(ctx.clone(), entry, text);
+            match module.and_then(Module::eval).catch(ctx) {
+                Ok((module, promise)) => {
+                    let namespace = Persistent::save(ctx, module.namespace()?);
+                    loaded = Some((namespace, Persistent::save(ctx, promise)));
+                }
+                Err(problem) => self.host.fail(self.unloadable(ctx, problem)),
+            }
+            Ok(())
+        });
+        self.microtasks();
+        let mut has = Vec::new();
+        if let Some((namespace, promise)) = loaded {
+            self.run(|ctx| {
+                let (namespace, promise) = (namespace.restore(ctx)?, promise.restore(ctx)?);
+                if promise.state() == PromiseState::Rejected {
+                    // What a module throws is no forgotten promise of the client's.
+                    self.handled(ctx, promise.as_value());
+                    if let Some(Err(problem)) = promise.result::<Value>().map(|r| r.catch(ctx)) {
+                        self.host.fail(self.unloadable(ctx, problem));
+                    }
+                    return Ok(());
+                }
+                has = namespace.keys::<String>().collect::<Result<_, _>>()?;
+                *self.client.borrow_mut() = Some(Persistent::save(ctx, namespace));
+                Ok(())
+            });
+        }
+        self.finish();
+        if let Some(failure) = self.host.failure() {
+            return Err(failure);
+        }
+        match exports.iter().find(|name| !has.iter().any(|other| other == *name)) {
+            None => Ok(()),
+            Some(missing) => {
+                Err(PageError::MissingExport { file: entry.to_owned(), export: (*missing).to_owned(), has })
+            }
+        }
+    }
+
+    /// Why the client's module could not be loaded.
+    fn unloadable(&self, ctx: &Ctx<'_>, problem: CaughtError<'_>) -> PageError {
+        if let Some((file, importer)) = self.host.missing.take() {
+            return PageError::MissingFile { file, importer: Some(importer) };
+        }
+        match classify(ctx, &self.host, problem, Surfaced::Uncaught) {
+            PageError::Uncaught { name, message, place } if name == "SyntaxError" => {
+                match missing_export(&message) {
+                    Some((file, export)) => PageError::MissingExport { file, export, has: Vec::new() },
+                    None => PageError::Syntax { message, place },
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// Runs the bench's own code as one task.
+    pub(super) fn eval(&self, code: &str) {
+        if !self.may_begin() {
+            return;
+        }
+        self.run(|ctx| {
+            let (client, say) = (self.client.borrow().clone(), self.say.borrow().clone());
+            let (Some(client), Some(say)) = (client, say) else {
+                return Ok(());
+            };
+            let mut options = EvalOptions::default();
+            options.filename = Some(format!("{}bench", loader::OWN));
+            let code = format!("(client, say) => {{\n{code}\n}}");
+            let code: Function = ctx.eval_with_options(code, options)?;
+            code.call((client.restore(ctx)?, say.restore(ctx)?))
+        });
+        self.finish();
+    }
+
+    /// Runs one task: a call of the prelude's `dispatch`.
+    pub(super) fn task(&self, call: impl for<'js> FnOnce(&Ctx<'js>, Function<'js>) -> rquickjs::Result<()>) {
+        if !self.may_begin() {
+            return;
+        }
+        self.run(|ctx| match self.dispatch.borrow().clone() {
+            Some(dispatch) => call(ctx, dispatch.restore(ctx)?),
+            None => Ok(()),
+        });
+        self.finish();
+    }
+
+    /// Runs the timer that is due.
+    pub(super) fn timer(&self) {
+        let due = self.host.timers.borrow_mut().take_due();
+        let Some(id) = due else { return };
+        if self.is_storm() {
+            return;
+        }
+        self.task(|_, dispatch| dispatch.call(("timer", id)));
+    }
+
+    /// Runs the task that something from outside causes.
+    pub(super) fn arrived(&self, arrival: Arrival) {
+        match arrival {
+            Arrival::Head(id, head) => self.task(|ctx, dispatch| {
+                let headers = head.headers.into_iter();
+                let headers: Vec<Vec<String>> = headers.map(|(n, v)| vec![n, v]).collect();
+                let object = Object::new(ctx.clone())?;
+                object.set("status", head.status)?;
+                object.set("statusText", head.reason)?;
+                object.set("headers", headers)?;
+                object.set("url", head.url)?;
+                object.set("redirected", head.redirected)?;
+                dispatch.call(("head", id, object))
+            }),
+            Arrival::Chunk(id, bytes) => self.task(|ctx, dispatch| {
+                let buffer = ArrayBuffer::new_copy(ctx.clone(), &bytes)?;
+                dispatch.call(("chunk", id, buffer))
+            }),
+            Arrival::Item(id, item) => match item {
+                Item::Event(event) => self.task(|_, dispatch| {
+                    dispatch.call(("event", id, event.event_type, event.data, event.last_event_id))
+                }),
+                Item::Id(last) => self.task(|_, dispatch| dispatch.call(("eventId", id, last))),
+                Item::Retry(ms) => {
+                    self.task(|_, dispatch| dispatch.call(("retry", id, ms as f64)));
+                }
+                Item::Comment(_) => {}
+            },
+            Arrival::End(id) => {
+                self.host.ended(id);
+                self.task(|_, dispatch| dispatch.call(("end", id)));
+            }
+            Arrival::Failed(id, problem) => {
+                self.host.ended(id);
+                if self.is_storm() {
+                    return;
+                }
+                self.task(|_, dispatch| dispatch.call(("failed", id, problem)));
+            }
+            Arrival::Socket(id, signal) => self.signalled(id, signal),
+        }
+    }
+
+    fn signalled(&self, id: u32, signal: Signal) {
+        match signal {
+            Signal::Open(protocol) => {
+                self.task(|_, dispatch| dispatch.call(("socketOpen", id, protocol)));
+            }
+            Signal::Text(text) => {
+                self.task(|_, dispatch| dispatch.call(("socketMessage", id, text)));
+            }
+            Signal::Binary(bytes) => self.task(|ctx, dispatch| {
+                let buffer = ArrayBuffer::new_copy(ctx.clone(), &bytes)?;
+                dispatch.call(("socketMessage", id, buffer))
+            }),
+            Signal::Sent(size) => {
+                self.task(|_, dispatch| dispatch.call(("socketSent", id, size as f64)));
+            }
+            Signal::Closing => self.task(|_, dispatch| dispatch.call(("socketClosing", id))),
+            Signal::Closed { code, reason, clean, failed } => {
+                self.host.closed(id);
+                self.task(|_, dispatch| dispatch.call(("socketClosed", id, code, reason, clean, failed)));
+            }
+        }
+    }
+
+    /// What the page has used up.
+    pub(super) fn spent(&self) -> Spent {
+        let memory = self.runtime.memory_usage().memory_used_size;
+        Spent { tasks: self.tasks.borrow().total, memory: u64::try_from(memory).unwrap_or_default() }
+    }
+
+    /// Counts the page's own tasks; too many at one instant end it.
+    fn is_storm(&self) -> bool {
+        let mut tasks = self.tasks.borrow_mut();
+        let now = Instant::now();
+        if tasks.instant != now {
+            tasks.instant = now;
+            tasks.at_instant = 0;
+        }
+        tasks.at_instant += 1;
+        let count = tasks.at_instant;
+        if count > TASKS_AT_ONE_INSTANT {
+            self.host.fail(PageError::Storm { count, what: Storm::Tasks, place: Place::default() });
+        }
+        count > TASKS_AT_ONE_INSTANT
+    }
+
+    fn may_begin(&self) -> bool {
+        let may = self.host.is_alive();
+        if may {
+            self.begin();
+        }
+        may
+    }
+
+    /// A new task begins, with a full tank.
+    fn begin(&self) {
+        self.tasks.borrow_mut().total += 1;
+        self.host.fuel.set(FUEL);
+        self.host.tape.pulse().turn_to("running the client's JavaScript");
+    }
+
+    /// One call into JavaScript.
+    fn run(&self, call: impl for<'js> FnOnce(&Ctx<'js>) -> rquickjs::Result<()>) {
+        self.context.with(|ctx| {
+            if let Err(problem) = call(&ctx).catch(&ctx) {
+                let error = classify(&ctx, &self.host, problem, Surfaced::Uncaught);
+                self.host.fail(error);
+            }
+        });
+    }
+
+    /// The end of a task: its microtasks, then the rejections that remain.
+    fn finish(&self) {
+        self.microtasks();
+        self.rejections();
+        self.host.tape.pulse().turn_to("waiting");
+    }
+
+    fn microtasks(&self) {
+        for _ in 0..MICROTASKS {
+            if !self.host.is_alive() {
+                return;
+            }
+            match self.microtask() {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => self.host.fail(error),
+            }
+        }
+        // Too many. They go on only until an interrupt finds the client's own
+        // code at work, and so the place.
+        self.host.looking.set(Some(0));
+        for _ in 0..LAST_MICROTASKS {
+            let ran = self.microtask();
+            if self.host.found.borrow().is_some() {
+                break;
+            }
+            if matches!(ran, Ok(false)) {
+                // It came to its end just in time.
+                self.host.looking.set(None);
+                return;
+            }
+        }
+        let place = self.host.found.take().unwrap_or_default();
+        self.host.fail(PageError::Microtasks { place });
+    }
+
+    /// Runs one microtask; false where there is none.
+    fn microtask(&self) -> Result<bool, PageError> {
+        self.runtime.execute_pending_job().map_err(|_| {
+            self.context.with(|ctx| {
+                let problem = CaughtError::from_error(&ctx, Error::Exception);
+                classify(&ctx, &self.host, problem, Surfaced::Uncaught)
+            })
+        })
+    }
+
+    /// A rejection that the engine itself has dealt with.
+    fn handled<'js>(&self, ctx: &Ctx<'js>, promise: &Value<'js>) {
+        forget(ctx, &mut self.rejected.borrow_mut(), promise);
+    }
+
+    /// HTML § 8.1.4.7: what is still rejected at the end of the task is reported.
+    fn rejections(&self) {
+        let rejected = std::mem::take(&mut *self.rejected.borrow_mut());
+        for (promise, reason) in rejected {
+            if !self.host.is_alive() {
+                return;
+            }
+            self.run(|ctx| {
+                let (promise, reason) = (promise.restore(ctx)?, reason.restore(ctx)?);
+                let dispatch = self.dispatch.borrow().clone();
+                let is_prevented = match dispatch {
+                    Some(dispatch) => {
+                        let dispatch = dispatch.restore(ctx)?;
+                        dispatch.call(("rejection", promise, reason.clone()))?
+                    }
+                    None => false,
+                };
+                if !is_prevented {
+                    let error = classify(ctx, &self.host, caught(reason), Surfaced::Rejected);
+                    self.host.fail(error);
+                }
+                Ok(())
+            });
+            self.microtasks();
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // The engine's own closures hold this list too; its values must go first.
+        self.rejected.borrow_mut().clear();
+    }
+}
+
+/// Looks, in the middle of an interrupt, where the client's code is at work;
+/// true once that is known, which stops it.
+#[allow(unsafe_code)]
+fn look(world: &Host, raw: NonNull<qjs::JSContext>, tries: u32) -> bool {
+    // SAFETY: the handler runs only while this very context executes code, so
+    // it is alive, and the engine's thread is ours.
+    let ctx = unsafe { Ctx::from_raw(raw) };
+    let place = here(&ctx);
+    if place.is_known() {
+        *world.found.borrow_mut() = Some(place);
+        return true;
+    }
+    // An interrupt comes every 10,000 steps. Where a round of the storm takes
+    // a divisor of that, it would always come between two calls: take a few
+    // steps out of turn. (Far fewer than 10,000, so no interrupt meets this one.)
+    let mut options = EvalOptions::default();
+    options.filename = Some(format!("{}look", loader::OWN));
+    let steps = format!("for (let step = 0; step < {}; step++);", tries % 16);
+    let _ = ctx.eval_with_options::<(), _>(steps, options);
+    world.looking.set(Some(tries + 1));
+    false
+}
+
+/// Takes a promise off the list of those that nothing handles.
+fn forget<'js>(ctx: &Ctx<'js>, rejected: &mut Vec<Rejected>, promise: &Value<'js>) {
+    rejected.retain(|(other, _)| {
+        let other = other.clone().restore(ctx);
+        other.is_ok_and(|other| other != *promise)
+    });
+}
+
+/// A thrown value, sorted as rquickjs does.
+fn caught(value: Value<'_>) -> CaughtError<'_> {
+    match value.as_object().cloned().and_then(Exception::from_object) {
+        Some(exception) => CaughtError::Exception(exception),
+        None => CaughtError::Value(value),
+    }
+}
+
+/// What an exception means for the student.
+fn classify(ctx: &Ctx<'_>, host: &Host, problem: CaughtError<'_>, surfaced: Surfaced) -> PageError {
+    let was_stopped = host.fuel.get() == 0;
+    let object = match &problem {
+        CaughtError::Exception(exception) => Some(exception.as_object().clone()),
+        CaughtError::Value(value) => value.as_object().cloned(),
+        CaughtError::Error(_) => None,
+    };
+    let text = |property: &str| -> Option<String> {
+        let value = object.as_ref()?.get::<_, Option<Coerced<String>>>(property);
+        // A getter of the client's may throw: then there is nothing to read.
+        value.inspect_err(|_| drop(ctx.catch())).ok()?.map(|text| text.0)
+    };
+    let stack = text("stack").unwrap_or_default();
+    let place = Place::from_stack(&stack);
+    let name = text("name");
+    let message = text("message");
+    if was_stopped {
+        return PageError::BusyLoop { place };
+    }
+    let is_out_of_memory = match &problem {
+        CaughtError::Value(value) => value.is_null() && surfaced == Surfaced::Uncaught,
+        CaughtError::Error(error) => matches!(error, Error::Allocation),
+        CaughtError::Exception(_) => {
+            name.as_deref() == Some("InternalError")
+                && matches!(message.as_deref(), Some("out of memory" | "string too long"))
+        }
+    };
+    if is_out_of_memory {
+        return PageError::Memory { place };
+    }
+    if name.as_deref() == Some("Error")
+        && let Some(todo) = message.as_deref().and_then(todo_number)
+    {
+        return PageError::NotStarted { todo, place };
+    }
+    let (name, message) = match &problem {
+        CaughtError::Error(error) => ("Error".to_owned(), error.to_string()),
+        CaughtError::Value(value) if value.is_string() => {
+            let text = value.as_string().and_then(|text| text.to_string().ok());
+            let text = text.unwrap_or_default();
+            ("a string".to_owned(), format!("\"{text}\""))
+        }
+        CaughtError::Value(value) if object.is_none() => {
+            (value.type_name().to_owned(), "not an Error".to_owned())
+        }
+        _ => (name.unwrap_or_else(|| "Error".to_owned()), message.unwrap_or_default()),
+    };
+    match surfaced {
+        Surfaced::Uncaught => PageError::Uncaught { name, message, place },
+        Surfaced::Rejected => PageError::Rejection { name, message, place },
+    }
+}
+
+/// Reads the engine's words for an import of a name that a module lacks:
+/// the module and the name.
+fn missing_export(message: &str) -> Option<(String, String)> {
+    let rest = message.strip_prefix("Could not find export '")?;
+    let (export, rest) = rest.split_once("' in module '")?;
+    let file = rest.strip_suffix('\'')?;
+    Some((file.to_owned(), export.to_owned()))
+}
+
+/// The number in the message of `throw new Error('TODO 5')`.
+fn todo_number(message: &str) -> Option<u32> {
+    let number = message.strip_prefix("TODO ")?;
+    let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+    number[..digits].parse().ok()
+}

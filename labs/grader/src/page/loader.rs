@@ -1,0 +1,211 @@
+//! The client's files, and how `import` finds them.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+
+use rquickjs::{
+    Ctx, Error, Module, Result,
+    loader::{ImportAttributes, Loader, Resolver},
+    module::Declared,
+};
+
+/// The client's files by name (`client.js`, `lib/view.js`).
+///
+/// They are read from a folder natively and passed in by the book's page, so
+/// this never touches a file system. Where one of them is `index.html`, the
+/// elements that carry an `id` there exist in the page's document.
+#[derive(Clone, Debug, Default)]
+pub struct Sources(Arc<BTreeMap<String, String>>);
+
+impl Sources {
+    /// Sources from names and texts. Names are relative, with `/` between folders.
+    pub fn new(files: impl IntoIterator<Item = (String, String)>) -> Sources {
+        Sources(Arc::new(files.into_iter().collect()))
+    }
+
+    /// The text of one file.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The names of all files, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+/// How the names of the bench's own scripts begin. No client can import them,
+/// and their frames never show in a stack trace.
+pub(super) const OWN: &str = "grader:";
+
+/// The page's browser part, by module name.
+const PRELUDE: &[(&str, &str)] = &[
+    ("grader:abort.js", include_str!("prelude/abort.js")),
+    ("grader:absent.js", include_str!("prelude/absent.js")),
+    ("grader:body.js", include_str!("prelude/body.js")),
+    ("grader:clock.js", include_str!("prelude/clock.js")),
+    ("grader:clone.js", include_str!("prelude/clone.js")),
+    ("grader:console.js", include_str!("prelude/console.js")),
+    ("grader:dom.js", include_str!("prelude/dom.js")),
+    ("grader:encoding.js", include_str!("prelude/encoding.js")),
+    ("grader:event-source.js", include_str!("prelude/event-source.js")),
+    ("grader:events.js", include_str!("prelude/events.js")),
+    ("grader:fetch.js", include_str!("prelude/fetch.js")),
+    ("grader:headers.js", include_str!("prelude/headers.js")),
+    ("grader:host.js", include_str!("prelude/host.js")),
+    ("grader:main.js", include_str!("prelude/main.js")),
+    ("grader:streams.js", include_str!("prelude/streams.js")),
+    ("grader:timers.js", include_str!("prelude/timers.js")),
+    ("grader:url.js", include_str!("prelude/url.js")),
+    ("grader:web-socket.js", include_str!("prelude/web-socket.js")),
+];
+
+/// The prelude's module that imports all others and names the globals.
+pub(super) const MAIN: &str = "grader:main.js";
+
+/// The text of a prelude module.
+pub(super) fn prelude(name: &str) -> Option<&'static str> {
+    PRELUDE.iter().find(|(module, _)| *module == name).map(|(_, text)| *text)
+}
+
+/// A file that an `import` named and that does not exist: its name and its importer.
+pub(super) type Missing = Rc<RefCell<Option<(String, String)>>>;
+
+/// Turns specifiers into names of files, as a browser resolves URLs against the
+/// importing module's.
+pub(super) struct Names {
+    pub(super) sources: Sources,
+    pub(super) missing: Missing,
+}
+
+impl Resolver for Names {
+    fn resolve<'js>(
+        &mut self,
+        _: &Ctx<'js>,
+        base: &str,
+        name: &str,
+        _: Option<ImportAttributes<'js>>,
+    ) -> Result<String> {
+        if base.starts_with(OWN)
+            && let Some(name) = name.strip_prefix("./")
+        {
+            return Ok(format!("{OWN}{name}"));
+        }
+        let found = relative(base, name).filter(|path| self.sources.get(path).is_some());
+        found.ok_or_else(|| {
+            *self.missing.borrow_mut() = Some((name.to_owned(), base.to_owned()));
+            Error::new_resolving(base, name)
+        })
+    }
+}
+
+/// The path that `name` means in the module `base`; bare names mean nothing.
+fn relative(base: &str, name: &str) -> Option<String> {
+    let mut folders: Vec<&str> = if name.starts_with('/') {
+        Vec::new()
+    } else if name.starts_with("./") || name.starts_with("../") {
+        base.split('/').rev().skip(1).collect::<Vec<_>>()
+    } else {
+        return None;
+    };
+    folders.reverse();
+    for part in name.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                // Above the root a URL stays at the root.
+                folders.pop();
+            }
+            part => folders.push(part),
+        }
+    }
+    Some(folders.join("/"))
+}
+
+/// Gives the engine the text of a module.
+pub(super) struct Texts(pub(super) Sources);
+
+impl Loader for Texts {
+    fn load<'js>(
+        &mut self,
+        ctx: &Ctx<'js>,
+        name: &str,
+        _: Option<ImportAttributes<'js>>,
+    ) -> Result<Module<'js, Declared>> {
+        let text = prelude(name).or_else(|| self.0.get(name));
+        match text {
+            Some(text) => Module::declare(ctx.clone(), name, text.as_bytes()),
+            None => Err(Error::new_loading(name)),
+        }
+    }
+}
+
+/// The elements with an `id` in a page's HTML: tag and id, in the document's order.
+///
+/// It reads start tags only, which is all that the bench's small document needs.
+pub(super) fn elements(html: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut rest = html;
+    while let Some(start) = rest.find('<') {
+        rest = &rest[start + 1..];
+        if let Some(comment) = rest.strip_prefix("!--") {
+            rest = comment.find("-->").map_or("", |end| &comment[end + 3..]);
+            continue;
+        }
+        let Some(end) = rest.find('>') else { break };
+        let tag = &rest[..end];
+        rest = &rest[end + 1..];
+        let name: String = tag.chars().take_while(char::is_ascii_alphanumeric).collect();
+        if !name.is_empty()
+            && let Some(id) = attribute(tag, "id")
+        {
+            found.push((name.to_ascii_lowercase(), id.to_owned()));
+        }
+    }
+    found
+}
+
+/// The value of an attribute in the inside of a start tag.
+fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+    let mut rest = tag;
+    while let Some(at) = rest.find(name) {
+        let before = rest[..at].chars().next_back();
+        rest = &rest[at + name.len()..];
+        let Some(value) = rest.trim_start().strip_prefix('=').map(str::trim_start) else {
+            continue;
+        };
+        if !before.is_some_and(char::is_whitespace) {
+            continue;
+        }
+        return match value.chars().next() {
+            Some(quote @ ('"' | '\'')) => value[1..].split(quote).next(),
+            _ => value.split([' ', '\n', '\t', '/']).next(),
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specifiers_resolve_against_the_importing_module() {
+        let path = |base, name| relative(base, name);
+        assert_eq!(path("client.js", "./todo.js").as_deref(), Some("todo.js"));
+        assert_eq!(path("lib/a.js", "./b.js").as_deref(), Some("lib/b.js"));
+        assert_eq!(path("a/b/c.js", "./d.js").as_deref(), Some("a/b/d.js"));
+        assert_eq!(path("lib/a.js", "../b.js").as_deref(), Some("b.js"));
+        assert_eq!(path("lib/a.js", "/b.js").as_deref(), Some("b.js"));
+        assert_eq!(path("client.js", "lodash"), None);
+    }
+
+    #[test]
+    fn elements_with_an_id_are_read_from_the_pages_html() {
+        let html = "<!-- <p id=no> --><main class=\"a\" id=\"app\"><p data-id=x id='status'></p>\
+                    <input id=name><br>";
+        let found = elements(html);
+        let found: Vec<_> = found.iter().map(|(t, i)| (t.as_str(), i.as_str())).collect();
+        assert_eq!(found, [("main", "app"), ("p", "status"), ("input", "name")]);
+    }
+}

@@ -1,0 +1,241 @@
+//! Clients that go wrong, and the sentence each of them gets.
+
+use super::*;
+
+/// `f` is called once; `expected` are the sentence's beginning and a part of the rest.
+fn expect(client: &str, beginning: &str, part: &str) {
+    let sentence = sentence(client);
+    assert!(
+        sentence.starts_with(beginning) && sentence.contains(part),
+        "expected “{beginning} … {part}”, found “{sentence}”"
+    );
+}
+
+#[test]
+fn a_todo_that_nobody_has_begun_is_told_apart_from_a_crash() {
+    let thrown = [
+        "export function f() {\n  throw new Error('TODO 5');\n}",
+        "export async function f() {\n  throw new Error('TODO 5');\n}",
+        "export function f() {\n  setTimeout(() => { throw new Error('TODO 5'); }, 10);\n}",
+        "const here = new EventTarget();\nhere.onx = 0; here.addEventListener('x', () => { throw new Error('TODO 5'); });\n\
+         export const f = () => { here.dispatchEvent(new Event('x')); };",
+    ];
+    for client in thrown {
+        let error = failure_of(&[("client.js", client)]);
+        assert!(matches!(error, PageError::NotStarted { todo: 5, .. }), "{client}\n{error:?}");
+        assert_eq!(error.place().line, 2, "{client}");
+    }
+}
+
+#[test]
+fn an_exception_is_told_with_its_place() {
+    expect(
+        "export const a = 1;\nfunction inner() {\n  undefinedThing.x();\n}\ninner();",
+        "client.js:3:3: uncaught ReferenceError: undefinedThing is not defined.",
+        "check its spelling and its import.",
+    );
+    expect(
+        "export function f(){\n  setTimeout(function later() { null.x }, 10);\n}",
+        "client.js:2:33: uncaught TypeError",
+        "Something is used before it is there",
+    );
+    expect("const x = 1;\nthrow new Error('top');", "client.js:2:11: uncaught Error: top.", "");
+    expect("await null;\nthrow new Error('late');", "client.js:2:11: uncaught Error: late.", "");
+    expect("export const f = () => {\n  new WebSocket('ftp://x');\n};", "client.js:2:7: uncaught SyntaxError", "");
+    expect("export function f() {\n  throw undefined;\n}", "the client: uncaught undefined", "");
+}
+
+#[test]
+fn an_exception_in_an_imported_file_names_that_file() {
+    let client = "import { g } from './lib/dep.js';\nexport function f() {\n  return g(null);\n}";
+    let files = [("client.js", client), ("lib/dep.js", "export function g(x) {\n  return x.foo;\n}")];
+    assert_eq!(failure_of(&files).place().to_string(), "lib/dep.js:2:10");
+}
+
+#[test]
+fn a_rejection_that_nothing_handles_is_reported_at_the_end_of_its_task() {
+    expect(
+        "async function g(x) {\n  await null;\n  x.boom();\n}\nexport async function f(){\n  await g({});\n}",
+        "client.js:3:5: a promise was rejected with TypeError",
+        "Nothing handled it",
+    );
+    expect("export function f(){\n  Promise.reject('why');\n}", "the client: a promise was rejected with a string", "\"why\"");
+    expect(
+        "export async function f() {\n  await fetch('http://elsewhere.test/');\n}",
+        "client.js:2:9: a promise was rejected with TypeError: Failed to fetch.",
+        "",
+    );
+    assert_eq!(
+        say("const late = Promise.reject(new Error('x')); late.catch(() => say('said', 'in time'));"),
+        ["in time"]
+    );
+}
+
+#[test]
+fn a_file_that_is_not_javascript_is_told_with_its_line() {
+    let sentence = sentence("export function f() {\n  let x = ;\n}");
+    assert!(sentence.starts_with("client.js:2:11: this is not JavaScript"), "{sentence}");
+}
+
+#[test]
+fn a_missing_file_and_a_missing_export_are_told_by_name() {
+    expect("import { g } from './nope.js';", "client.js imports \"./nope.js\", and there is no such file", "");
+    expect("import _ from 'lodash';", "client.js imports \"lodash\"", "names are relative");
+    let files = [("client.js", "import { h } from './dep.js';"), ("dep.js", "export const a = 1;")];
+    assert_eq!(
+        failure_of(&files),
+        PageError::MissingExport { file: "dep.js".into(), export: "h".into(), has: Vec::new() }
+    );
+    assert!(matches!(failure_of(&[]), PageError::MissingFile { importer: None, .. }));
+}
+
+#[test]
+fn what_the_bench_needs_must_be_exported_under_its_name() {
+    let error = play(&[("client.js", "export const a = 1, watchprices = 2;")], Router::new(), |_, net, tape| async move {
+        let sources = Sources::new([("client.js".into(), "export const a = 1, watchprices = 2;".into())]);
+        let lane = net.lane(None, 1);
+        let exports = &["watchPrices"];
+        let opening = Opening { lane, tape, sources: &sources, entry: "client.js", seed: 0, exports };
+        Page::open(opening).err().map(|error| error.to_string())
+    });
+    assert_eq!(
+        error.as_deref(),
+        Some(
+            "client.js does not export `watchPrices` (it exports `a`, `watchprices`); \
+             write `export function watchPrices(…)`, with exactly this name."
+        )
+    );
+}
+
+#[test]
+fn a_busy_loop_is_stopped_at_its_place_and_cannot_be_caught() {
+    expect("export function f() {\n  while (true) {}\n}", "client.js:1", "`f` ran on and on");
+    expect("export function f() {\n  for (;;) { try { while (true) {} } catch {} }\n}", "client.js:1", "ran on and on");
+    expect("while (true) {}", "client.js:1", "ran on and on");
+    expect("export async function f() {\n  await null;\n  for (;;) {}\n}", "client.js:2", "`f` ran on and on");
+}
+
+#[test]
+fn a_regular_expression_that_never_ends_is_stopped() {
+    expect("export function f(){\n  return /(a+)+$/.test('a'.repeat(40) + 'b');\n}", "client.js:2:41:", "ran on and on");
+}
+
+#[test]
+fn microtasks_without_end_are_stopped_at_their_place() {
+    expect("export async function f() {\n  while (true) await null;\n}", "client.js:2:16: more than 100,000 microtasks", "");
+    expect(
+        "export function f() {\n  const again = () => Promise.resolve().then(again);\n  again();\n}",
+        "client.js:2:31: more than 100,000 microtasks",
+        "",
+    );
+}
+
+#[test]
+fn tasks_without_end_at_one_instant_are_stopped() {
+    expect("export function f() {\n  setTimeout(f, 0); setTimeout(f, 0);\n}", "the client: 1001 tasks at one instant", "");
+}
+
+#[test]
+fn a_hot_request_loop_is_stopped_and_names_its_url() {
+    expect(
+        "export async function f() {\n  for (;;) {\n    try { await fetch('/prices'); } catch {}\n  }\n}",
+        "client.js:3:17: 41 requests within one second, the last to http://lab.test/prices;",
+        "wait before the next request.",
+    );
+}
+
+#[test]
+fn memory_has_a_limit() {
+    expect("export function f(){\n  const a = []; for (;;) a.push(new Uint8Array(1 << 20));\n}", "client.js:2:53:", "more than 64 MB");
+    expect("export function f(){\n  let s = 'x'; for (;;) s += s;\n}", "client.js:2:30:", "more than 64 MB");
+    expect(
+        "export async function f(){\n  const a = []; for (;;) { await null; a.push(new Uint8Array(1 << 20)); }\n}",
+        "client.js:2:67:",
+        "more than 64 MB",
+    );
+}
+
+#[test]
+fn a_recursion_without_end_is_an_exception_like_any_other() {
+    let without_end = [
+        "export function f(){\n  return f() + 1;\n}",
+        "export function f(){\n  const o = { get x() { return [1].map(() => o.x); } };\n  return o.x;\n}",
+        "export function f(){\n  const o = { toJSON() { return JSON.stringify(o); } };\n  return JSON.stringify(o);\n}",
+        "export function f(){\n  const o = { toString() { return 'a'.replace(/a/, () => `${o}`); } };\n  return `${o}`;\n}",
+        "export function f(){\n  const p = new Proxy({}, { get: (t, k, r) => Reflect.get(r, k) });\n  return p.x;\n}",
+        "export function f(){\n  const g = () => [2, 1].sort(g);\n  g();\n}",
+        "export function f(){\n  JSON.parse('['.repeat(200000));\n}",
+        "export function f(){\n  new Function('return ' + '('.repeat(100000))();\n}",
+        "export async function f() {\n  await f();\n}",
+    ];
+    for client in without_end {
+        expect(client, "client.js:2:", "A function calls itself without end");
+    }
+    assert_eq!(
+        say("let n = 0; const f = () => { n++; f(); }; try { f(); } catch (e) { say('said', e.name); say('said', n > 100); }"),
+        ["RangeError", "true"]
+    );
+}
+
+#[test]
+fn what_is_not_available_says_what_to_do_instead() {
+    assert_eq!(
+        sentence("export function f() {\n  localStorage.setItem('a', 'b');\n}"),
+        "client.js:2:3: `localStorage` is not available in the grader: keep it in a variable."
+    );
+    // A client that goes on without it is told all the same.
+    expect("export function f() {\n  try { new Blob(['a']); } catch {}\n}", "client.js:2:13: `Blob` is not available", "");
+    expect("export function f() {\n  document.body.innerHTML = '<b>';\n}", "client.js:2:3: `element.innerHTML`", "textContent");
+    assert_eq!(
+        say("say('said', typeof localStorage); say('said', 'Worker' in window); say('said', 'x' instanceof Blob);"),
+        ["function", "true", "false"]
+    );
+}
+
+#[test]
+fn a_page_that_is_dead_runs_no_more() {
+    let client = "export function f() {\n  setTimeout(() => console.log('later'), 10);\n  while (true) {}\n}";
+    play(&[("client.js", client)], Router::new(), |page, net, tape| async move {
+        let play = Play { page: page.unwrap(), net, tape };
+        assert!(matches!(play.run("client.f()").await, Err(PageError::BusyLoop { .. })));
+        assert!(play.page.eval("say('said', 'still here')").is_err());
+        sleep(Duration::from_secs(1)).await;
+        assert!(play.said("said").is_empty() && play.page.console().is_empty());
+    });
+}
+
+#[test]
+fn a_page_goes_on_after_an_exception_as_in_a_browser() {
+    let client = "export function f() {\n  setTimeout(() => console.log('later'), 10);\n  null.x;\n}";
+    play(&[("client.js", client)], Router::new(), |page, net, tape| async move {
+        let play = Play { page: page.unwrap(), net, tape };
+        assert!(matches!(play.run("client.f()").await, Err(PageError::Uncaught { .. })));
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(play.page.console(), ["later"]);
+        assert_eq!(play.said("uncaught"), ["TypeError"]);
+        let failed = tokio::time::timeout(Duration::from_secs(1), play.page.failed()).await;
+        assert!(matches!(failed, Ok(PageError::Uncaught { .. })));
+    });
+}
+
+#[test]
+fn what_the_client_deals_with_is_no_failure() {
+    let code = "window.onerror = (message) => { say('said', message); return true; };
+                addEventListener('unhandledrejection', (e) => { say('said', e.reason.message); e.preventDefault(); });
+                setTimeout(() => { throw new TypeError('one'); });
+                setTimeout(() => Promise.reject(new Error('two')));";
+    assert_eq!(say(code), ["Uncaught TypeError: one", "two"]);
+}
+
+#[test]
+fn the_same_client_is_stopped_at_the_same_step_every_time() {
+    let client = "let n = 0;\nexport function f() {\n  for (;;) console.log(n++);\n}";
+    let count = || {
+        play(&[("client.js", client)], Router::new(), |page, net, tape| async move {
+            let play = Play { page: page.unwrap(), net, tape };
+            let _ = play.run("client.f()").await;
+            play.page.console().len()
+        })
+    };
+    assert_eq!(count(), count());
+}

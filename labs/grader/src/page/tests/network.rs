@@ -1,0 +1,1 @@
+//! fetch, EventSource and WebSocket against a server.
