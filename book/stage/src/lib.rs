@@ -1,1 +1,22 @@
-//! stage.
+//! The stage: serves the book, runs the labs live, shows the wire.
+//!
+//! `cargo stage` is this library behind a command line. [`book`] has the book
+//! built, [`site`] serves it from memory, [`live`] mounts the labs, [`server`]
+//! accepts connections and lets them go in the end. Under all of it lies
+//! [`line`], the transport that can be tapped and cut; a browser is told from
+//! another by `visitor`, and `guard` stands at the door.
+
+pub mod book;
+mod ear;
+pub mod error;
+mod guard;
+pub mod line;
+pub mod live;
+pub mod module;
+pub mod server;
+pub mod site;
+mod visitor;
+
+pub use error::StageError;
+pub use server::Stage;
+pub use site::Site;

@@ -1,2 +1,156 @@
-//! stage.
-fn main() {}
+//! `cargo stage`: the command line of the stage.
+
+use std::{
+    env,
+    io::{IsTerminal, Write, stderr},
+    path::PathBuf,
+    process::ExitCode,
+    time::Instant,
+};
+
+use clap::{Parser, Subcommand};
+use feed::Feed;
+use stage::{Site, Stage, StageError, book, book::For, module, server};
+use tracing_subscriber::EnvFilter;
+
+/// How many updates the stage's feed keeps.
+const KEPT: usize = 1_000;
+
+/// Builds the book and serves it on this machine, with every lab live beside it.
+///
+/// Ctrl-C ends it. RUST_LOG=info shows what it does.
+#[derive(Parser)]
+#[command(name = "cargo stage", bin_name = "cargo stage", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Action>,
+    /// The port to listen on; 0 lets the system choose one
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Builds the book as a static site that any web host can serve
+    Build {
+        /// The folder to write; it must be new, empty or of an earlier build
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Builds the module with which the book's pages grade a lab (WebAssembly; needs clang and wasi-libc)
+    Module {
+        /// The folder to put it into
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(stderr().is_terminal())
+        .with_writer(stderr)
+        .init();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), StageError> {
+    let here = env::current_dir().map_err(|error| StageError::File(".".into(), error))?;
+    let root = book::find_root(&here)?;
+    let target = book::target_folder(&root);
+    match arguments.command {
+        None => serve(arguments.port, root, target),
+        Some(Action::Build { out }) => {
+            let mut progress = Progress::new();
+            let files = book::export(&root, &target, &out, &mut |words| progress.say(words))?;
+            progress.done();
+            println!("{files} files in {}", out.display());
+            Ok(())
+        }
+        Some(Action::Module { out }) => {
+            let (module, size) = module::build(&root, &target, &out)?;
+            println!("{} ({} KB)", module.display(), size.div_ceil(1_000));
+            Ok(())
+        }
+    }
+}
+
+#[tokio::main]
+async fn serve(port: u16, root: PathBuf, target: PathBuf) -> Result<(), StageError> {
+    // The port comes first: whoever must choose another should not wait for the book.
+    let listener = server::listen(port).await?;
+    let building = {
+        let root = root.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut progress = Progress::new();
+            let folder = book::build(&root, &target, For::Stage, &mut |words| progress.say(words))?;
+            progress.done();
+            Site::read(&folder).map_err(|error| StageError::File(folder, error))
+        })
+    };
+    let site = match building.await {
+        Ok(site) => site?,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    };
+    let feed = Feed::memory(KEPT);
+    tokio::spawn(host::trade(feed.clone()));
+    let port = listener.local_addr().map_or(port, |address| address.port());
+    println!("http://127.0.0.1:{port}/  (Ctrl-C ends it)");
+    Stage::new(&root, site, &feed).serve(listener, interrupted()).await;
+    Ok(())
+}
+
+/// Waits for Ctrl-C. A second one, or one while the book is built, ends the program at once.
+async fn interrupted() {
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        tracing::warn!(%error, "Ctrl-C cannot be heard");
+        std::future::pending::<()>().await;
+    }
+    println!();
+    tokio::spawn(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+}
+
+/// What a build tells the terminal: one line that changes, or nothing where nobody looks.
+struct Progress {
+    began: Instant,
+    width: usize,
+    is_terminal: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { began: Instant::now(), width: 0, is_terminal: stderr().is_terminal() }
+    }
+
+    fn say(&mut self, words: &str) {
+        if self.is_terminal {
+            let width = self.width;
+            eprint!("\r{words:<width$}");
+            let _ = stderr().flush();
+        }
+        self.width = self.width.max(words.chars().count());
+    }
+
+    /// Leaves one line behind, if there was anything to build.
+    fn done(&mut self) {
+        if self.width > 0 {
+            if self.is_terminal {
+                self.say("");
+                eprint!("\r");
+            }
+            eprintln!("The book is built ({:.1} s).", self.began.elapsed().as_secs_f64());
+        }
+    }
+}

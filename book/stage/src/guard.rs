@@ -1,0 +1,134 @@
+//! What every answer of the stage carries, and what no request gets past.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures_util::StreamExt;
+use tokio::sync::watch;
+
+/// The longest path and query that is looked at, in bytes.
+const TARGET: usize = 4 * 1024;
+
+/// What a page may load where it brings no policy of its own: things of this host.
+pub(crate) const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
+
+/// Refuses what is too long or comes from another site, and dresses the answer.
+pub(crate) async fn guard(request: Request, next: Next) -> Response {
+    let mut response = match refusal(&request) {
+        Some(refused) => refused.into_response(),
+        None => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    for name in ["cross-origin-opener-policy", "cross-origin-resource-policy"] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static("same-origin"));
+    }
+    response
+}
+
+fn refusal(request: &Request) -> Option<(StatusCode, &'static str)> {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target > TARGET {
+        return Some((StatusCode::URI_TOO_LONG, "This address is too long.\n"));
+    }
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !safe && !is_same_origin(request.headers()) {
+        return Some((StatusCode::FORBIDDEN, "Only the stage's own pages may ask for this.\n"));
+    }
+    None
+}
+
+/// Whether the browser says that a page of this very origin sent the request:
+/// by `Sec-Fetch-Site` (Fetch Metadata), or by `Origin` where it sends no such header.
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if let Some(site) = text(HeaderName::from_static("sec-fetch-site")) {
+        return site == "same-origin";
+    }
+    match (text(header::ORIGIN), text(header::HOST)) {
+        (Some(origin), Some(host)) => {
+            origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) == Some(host)
+        }
+        _ => false,
+    }
+}
+
+/// Ends every event stream once the stage drains: a stream that never ends
+/// would keep a graceful stop waiting for ever. Clients come back by themselves.
+pub(crate) async fn end_streams(
+    draining: Arc<watch::Sender<bool>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    until(next.run(request).await, draining.subscribe(), |draining| *draining)
+}
+
+/// Ends the body of an event stream, as its sender would, once `done` says so.
+pub(crate) fn until<T: Send + Sync + 'static>(
+    response: Response,
+    mut signal: watch::Receiver<T>,
+    done: fn(&T) -> bool,
+) -> Response {
+    if !is_event_stream(response.headers()) {
+        return response;
+    }
+    response.map(|body| {
+        let signalled = async move {
+            if signal.wait_for(done).await.is_err() {
+                // Nobody is left to signal.
+                std::future::pending::<()>().await;
+            }
+        };
+        Body::from_stream(body.into_data_stream().take_until(Box::pin(signalled)))
+    })
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(headers: &[(&'static str, &'static str)]) -> bool {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        is_same_origin(&headers)
+    }
+
+    #[test]
+    fn a_page_of_this_origin_may_ask() {
+        assert!(asked(&[("sec-fetch-site", "same-origin")]));
+        assert!(asked(&[("host", "127.0.0.1:8080"), ("origin", "http://127.0.0.1:8080")]));
+    }
+
+    #[test]
+    fn nobody_else_may_ask() {
+        for headers in [
+            &[][..],
+            &[("host", "127.0.0.1:8080")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "none")],
+            &[("sec-fetch-site", "cross-site"), ("host", "a"), ("origin", "http://a")],
+            &[("host", "127.0.0.1:8080"), ("origin", "http://127.0.0.1:9090")],
+            &[("host", "127.0.0.1:8080"), ("origin", "http://evil.example")],
+            &[("host", "127.0.0.1:8080"), ("origin", "null")],
+            &[("origin", "http://127.0.0.1:8080")],
+        ] {
+            assert!(!asked(headers), "{headers:?}");
+        }
+    }
+}

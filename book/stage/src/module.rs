@@ -1,0 +1,150 @@
+//! `cargo stage module`: builds the page's module, `book/playground` for wasm32-wasip1.
+//!
+//! The bench contains a C engine, so clang and wasi-libc compile a part of it.
+//! Everything that differs from an ordinary build stands in [`build`]; nothing
+//! of it is in `.cargo/config.toml`, where it would reach students' builds too.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::StageError;
+
+const TARGET: &str = "wasm32-wasip1";
+/// The module's name, in cargo's folder and in the one it is put into.
+const NAME: &str = "playground.wasm";
+/// The compilers to try, the newest known to work first; `CC_wasm32_wasip1` comes before all.
+const COMPILERS: [&str; 8] =
+    ["clang-19", "clang-20", "clang-21", "clang-22", "clang-18", "clang-17", "clang-16", "clang"];
+/// How the C in the bench is compiled.
+///
+/// `-U__wasi__`: QuickJS-ng drops its stack limit where that is defined.
+/// `-D__wasi_api_h`: wasi-libc's header would refuse to go without it.
+/// `-D__ANDROID__`: `malloc_usable_size`, with which the memory limit counts.
+/// `-D__FILE__`: no path of this machine in the module.
+const C_FLAGS: &str = "--target=wasm32-wasi -U__wasi__ -D__wasi_api_h -D__ANDROID__ -Wno-builtin-macro-redefined -D__FILE__=__FILE_NAME__";
+
+/// Builds the module of the repository at `root` and puts it into `out`; gives its path and its size in bytes.
+///
+/// Cargo's progress goes to standard error. The build has a target folder of
+/// its own, so that nothing else is rebuilt for it.
+///
+/// # Errors
+/// [`StageError::Toolchain`] says in one sentence what is missing and how to
+/// get it; [`StageError::Module`] when the code does not compile.
+pub fn build(root: &Path, target: &Path, out: &Path) -> Result<(PathBuf, u64), StageError> {
+    let compiler = compiler()?;
+    standard_library()?;
+    let folder = target.join("module");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .current_dir(root)
+        .args([
+            "build",
+            "--package",
+            "playground",
+            "--lib",
+            "--profile",
+            "module",
+            "--target",
+            TARGET,
+            "--locked",
+        ])
+        .arg("--target-dir")
+        .arg(&folder)
+        // What a shell sets for other builds would come before the setting below.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", "--cfg tokio_unstable")
+        // Else the engine's build script downloads a toolchain.
+        .env("RQUICKJS_SYS_NO_WASI_SDK", "1")
+        .env("CC_wasm32_wasip1", compiler)
+        .env("AR_wasm32_wasip1", env::var_os("AR_wasm32_wasip1").unwrap_or_else(|| "ar".into()))
+        .env("CFLAGS_wasm32_wasip1", C_FLAGS)
+        .status();
+    match built {
+        Ok(status) if status.success() => {}
+        Ok(_) => return Err(StageError::Module),
+        Err(error) => return Err(StageError::Toolchain(format!("cargo cannot be started: {error}."))),
+    }
+    let module = folder.join(TARGET).join("module").join(NAME);
+    let placed = out.join(NAME);
+    fs::create_dir_all(out).map_err(StageError::at(out))?;
+    let size = fs::copy(&module, &placed).map_err(StageError::at(&module))?;
+    Ok((placed, size))
+}
+
+/// A compiler that makes wasm and finds the C library for it.
+fn compiler() -> Result<OsString, StageError> {
+    let chosen = env::var_os("CC_wasm32_wasip1");
+    let names = chosen.map_or_else(|| COMPILERS.map(OsString::from).to_vec(), |chosen| vec![chosen]);
+    choose(&names).map_err(|found| StageError::Toolchain(found.into()))
+}
+
+/// The first of `names` that compiles a C program for the target, or what is missing.
+fn choose(names: &[OsString]) -> Result<OsString, &'static str> {
+    let mut missing = "Building the page's module needs clang: install it with wasi-libc (on Debian and Ubuntu `sudo apt-get install --no-install-recommends clang-19 wasi-libc`) and try again.";
+    for name in names {
+        if !compiles(name, "int nothing;\n") {
+            continue;
+        }
+        if compiles(name, "#include <stdlib.h>\n") {
+            return Ok(name.clone());
+        }
+        missing = "clang is here, but the C library for WebAssembly is not: install wasi-libc (on Debian and Ubuntu `sudo apt-get install --no-install-recommends wasi-libc`) and try again.";
+    }
+    Err(missing)
+}
+
+fn compiles(compiler: &OsStr, program: &str) -> bool {
+    let started = Command::new(compiler)
+        .args(["--target=wasm32-wasi", "-x", "c", "-fsyntax-only", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut running) = started else { return false };
+    let written = running.stdin.take().is_some_and(|mut input| input.write_all(program.as_bytes()).is_ok());
+    running.wait().is_ok_and(|status| status.success() && written)
+}
+
+/// Has rustup install the target if it is not there.
+fn standard_library() -> Result<(), StageError> {
+    if has_standard_library() {
+        return Ok(());
+    }
+    eprintln!("The Rust target {TARGET} is missing; asking rustup for it.");
+    let added = Command::new("rustup").args(["target", "add", TARGET]).status();
+    if added.is_ok_and(|status| status.success()) && has_standard_library() {
+        return Ok(());
+    }
+    Err(StageError::Toolchain(format!(
+        "The Rust target {TARGET} is missing and rustup could not add it (no network?): run `rustup target add {TARGET}` and try again."
+    )))
+}
+
+fn has_standard_library() -> bool {
+    let told = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
+    told.is_ok_and(|told| {
+        let folder = String::from_utf8_lossy(&told.stdout).trim().to_owned();
+        fs::read_dir(folder).is_ok_and(|mut files| {
+            files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libstd-")))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_compiler_is_told_with_what_to_install() {
+        let told = choose(&["no-such-clang".into()]).unwrap_err();
+        assert!(told.contains("clang-19 wasi-libc"), "{told}");
+    }
+}
