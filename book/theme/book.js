@@ -27,12 +27,18 @@
     show(open);
     if (wide.matches) keep('contents', open ? null : 'closed');
   });
-  find('#contents').addEventListener('keydown', (event) => {
+  // On a narrow page the list lies over the text, and goes when one is done with it.
+  const contents = find('#contents');
+  contents.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && !wide.matches) {
       show(false);
       toggle.focus();
     }
   });
+  contents.addEventListener('focusout', ({ relatedTarget: next }) => {
+    if (next && !wide.matches && next !== toggle && !contents.contains(next)) show(false);
+  });
+  wide.addEventListener('change', () => show(wide.matches));
   // A plain `mdbook build` does not mark the current page by itself.
   if (!find('#contents [aria-current]')) {
     const here = location.pathname.replace(/\/$/, '/index.html');

@@ -328,8 +328,12 @@ fn http_line(line: &str, at: usize, out: &mut Tokens) {
 fn console_line(line: &str, _: usize, out: &mut Tokens) {
     match line.strip_prefix("$ ") {
         Some(typed) => {
+            let (typed, comment) = typed.split_at(typed.find(" # ").unwrap_or(typed.len()));
+            let command = typed.trim_end();
             out.marked('c', "$ ");
-            out.marked('i', typed);
+            out.marked('i', command);
+            out.plain(&typed[command.len()..]);
+            out.marked('c', comment);
         }
         None => out.plain(line),
     }
@@ -424,7 +428,7 @@ mod tests {
         ("toml", "# note\n[package]\nname = \"lab3\" # why\nversion.workspace = true\nlist = [1, 2]"),
         ("json", "{\"symbol\": \"BMRI\", \"price\": 6100, \"open\": true}"),
         ("http", "GET /prices HTTP/1.1\naccept: text/event-stream\n\n: comment\ndata: x"),
-        ("console", "$ cargo test -p lab3\nrunning 7 tests"),
+        ("console", "$ cargo test -p lab3   # grade\nrunning 7 tests"),
         ("text", "a < b & c"),
     ];
 

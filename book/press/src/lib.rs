@@ -27,7 +27,8 @@
 //! ````
 //! One include (a snapshot's header is left out) or the text itself. `title` is the caption, `id` a target for links,
 //! `from` says where a hand-written one comes from (an include says it by itself), `lines="3-9"` shows some lines,
-//! `scene="the way back"` what follows the note with these words, up to the next note.
+//! `scene="the way back"` what follows the note with these words, up to the next note, and `technique="poll"` gives
+//! requests the colour of long polling, which on the wire are requests like any other.
 //!
 //! ## Code
 //! ````text

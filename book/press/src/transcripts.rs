@@ -1,13 +1,14 @@
 //! Transcripts: a fence with the notation in it becomes a drawing, its caption, and the same as a list.
 
-use crate::fences::{Fence, Info};
+use crate::facts::TECHNIQUES;
+use crate::fences::{Fence, Info, listed};
 use crate::labels::Labels;
 use crate::markdown;
 use wire::draw::{self, Drawing};
 use wire::{Transcript, What};
 
 /// What may stand behind a `transcript` fence. `file` is written by press, not by authors.
-pub(crate) const OPTIONS: [&str; 6] = ["title", "id", "from", "lines", "scene", "file"];
+pub(crate) const OPTIONS: [&str; 7] = ["title", "id", "from", "technique", "lines", "scene", "file"];
 
 /// A transcript, or the part of one that is to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,11 @@ pub(crate) struct Shown {
 /// The line, counted from the opening fence, and a sentence.
 pub(crate) fn read(fence: &Fence) -> Result<Shown, (usize, String)> {
     let info = Info::read(&fence.info, &OPTIONS).map_err(|what| (0, what))?;
+    if let Some(technique) = info.get("technique")
+        && !TECHNIQUES.contains(&technique)
+    {
+        return Err((0, format!("there is no technique `{technique}`; there are {}.", listed(&TECHNIQUES))));
+    }
     let (skipped, text) = without_header(&fence.body);
     let (skipped, text) = match info.get("lines") {
         None => (skipped, text),
@@ -77,10 +83,7 @@ fn scene(moments: Vec<wire::Moment>, words: &str) -> Result<Vec<wire::Moment>, S
     let Some(start) = moments.iter().position(|moment| note(moment).as_deref() == Some(words)) else {
         let notes: Vec<String> = moments.iter().filter_map(note).collect();
         let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
-        return Err(format!(
-            "no note in the transcript reads `{words}`; its notes: {}.",
-            crate::fences::listed(&notes)
-        ));
+        return Err(format!("no note in the transcript reads `{words}`; its notes: {}.", listed(&notes)));
     };
     Ok(moments.into_iter().skip(start + 1).take_while(|moment| note(moment).is_none()).collect())
 }
@@ -88,6 +91,7 @@ fn scene(moments: Vec<wire::Moment>, words: &str) -> Result<Vec<wire::Moment>, S
 /// The figure, on one line. `name` tells it apart from every other one in the book.
 pub(crate) fn draw(shown: &Shown, name: &str, labels: &Labels) -> String {
     let id = shown.info.get("id").map(|id| format!(" id=\"{}\"", markdown::escape(id))).unwrap_or_default();
+    let technique = shown.info.get("technique").map(|technique| format!(" {technique}")).unwrap_or_default();
     let title = shown.info.get("title").map(markdown::inline);
     let from = match (shown.info.get("from"), shown.info.get("file")) {
         (Some(from), _) => Some(markdown::inline(from)),
@@ -108,7 +112,7 @@ pub(crate) fn draw(shown: &Shown, name: &str, labels: &Labels) -> String {
     let svg = draw::svg(&shown.transcript, &drawing).replace('\n', " ");
     let list = draw::list(&shown.transcript, &drawing.labels).replace('\n', " ");
     format!(
-        "<figure class=\"exchange\"{id}><div class=\"drawing\">{svg}</div>{caption}<details class=\"in-words\"><summary>{}</summary>{list}</details></figure>",
+        "<figure class=\"exchange{technique}\"{id}><div class=\"drawing\">{svg}</div>{caption}<details class=\"in-words\"><summary>{}</summary>{list}</details></figure>",
         labels.in_words
     )
 }
@@ -168,8 +172,16 @@ mod tests {
 
     #[test]
     fn a_drawing_comes_with_caption_and_list() {
-        let shown = shown("title=\"A cut, and `204`\" id=\"cut\" file=\"labs/x.snap\"", TEXT).unwrap();
-        insta::assert_snapshot!(draw(&shown, "chapter-1", &ENGLISH));
+        let shown =
+            shown("title=\"A cut, and `204`\" id=\"cut\" technique=\"poll\" file=\"labs/x.snap\"", TEXT)
+                .unwrap();
+        let figure = draw(&shown, "chapter-1", &ENGLISH);
+        // How a transcript is drawn is `wire`'s affair, and tested there.
+        let drawing =
+            Drawing { id: "chapter-1".into(), title: "A cut, and 204".into(), ..Drawing::default() };
+        let svg = draw::svg(&shown.transcript, &drawing).replace('\n', " ");
+        let list = draw::list(&shown.transcript, &drawing.labels).replace('\n', " ");
+        insta::assert_snapshot!(figure.replace(&svg, "(the drawing)").replace(&list, "(the list)"));
     }
 
     #[test]
@@ -181,6 +193,7 @@ mod tests {
             shown("scene=\"nowhere\"", TEXT).unwrap_err(),
             shown("", "").unwrap_err(),
             shown("size=\"big\"", TEXT).unwrap_err(),
+            shown("technique=\"pigeon\"", TEXT).unwrap_err(),
         ]);
     }
 }
