@@ -266,7 +266,7 @@ fn graded() -> Transcript {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chapter_3_renders_without_a_word_on_the_console_or_to_another_host() {
+async fn the_pages_are_light_and_silent_on_the_console_and_ask_no_other_host() {
     play(async |play| {
         for path in ["/en/", CHAPTER, LIVE] {
             play.go(path).await;
@@ -279,6 +279,13 @@ async fn chapter_3_renders_without_a_word_on_the_console_or_to_another_host() {
             assert_eq!(play.run(elsewhere).await, json!([]), "{path} asks other hosts");
         }
         play.go(CHAPTER).await;
+        let weight = "return ['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind))\
+            .reduce((sum, entry) => sum + entry.encodedBodySize, 0)";
+        let weight = play.run(weight).await.as_u64().unwrap();
+        assert!(
+            (10_000..=100_000).contains(&weight),
+            "the chapter weighs {weight} bytes compressed, of 100,000"
+        );
         let drawings = play.run("return document.querySelectorAll('main svg').length").await;
         assert!(drawings.as_u64() > Some(0), "the chapter draws its transcripts");
     })
