@@ -141,7 +141,8 @@ impl Feed {
         }))
     }
 
-    /// Lets each read of the log take this long, as a log on another machine does.
+    /// Lets each read of the log take this long, as a log on another machine
+    /// does: the answer says what was there half-way.
     ///
     /// # Panics
     /// If the feed has been cloned already.
@@ -178,19 +179,30 @@ impl Feed {
         update
     }
 
-    /// Everything in the log that is newer than `cursor`, oldest first: what
-    /// is in the log when the reading ends.
+    /// Everything in the log that is newer than `cursor`, oldest first. By the
+    /// time the answer is there, the log may have more.
     ///
     /// # Errors
     /// [`Missed::Gone`] when updates after the cursor have been dropped,
     /// [`Missed::OtherEpoch`] when the cursor is not of this log.
     pub async fn after(&self, cursor: impl Into<Cursor>) -> Result<Vec<Update>, Missed> {
         let cursor = cursor.into();
+        self.travel().await;
+        let answer = self.read(&cursor);
+        self.travel().await;
+        answer
+    }
+
+    /// Half of the way to the log and back.
+    async fn travel(&self) {
         if !self.0.read_delay.is_zero() {
-            tokio::time::sleep(self.0.read_delay).await;
+            tokio::time::sleep(self.0.read_delay / 2).await;
         }
+    }
+
+    fn read(&self, cursor: &Cursor) -> Result<Vec<Update>, Missed> {
         let log = self.log();
-        let other_log = cursor.epoch.is_some_and(|epoch| epoch != self.0.epoch);
+        let other_log = cursor.epoch.as_ref().is_some_and(|epoch| *epoch != self.0.epoch);
         if other_log || cursor.seq > log.head {
             return Err(Missed::OtherEpoch {
                 now: Cursor { epoch: Some(self.0.epoch.clone()), seq: log.head },

@@ -103,15 +103,17 @@ async fn a_reader_that_leaves_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_published_while_the_log_is_read_is_in_the_answer() {
+async fn a_slow_log_answers_with_what_was_there_half_way() {
     let feed = Feed::memory(8).with_read_delay(Duration::from_millis(20));
     feed.publish(1).await;
     let reading = tokio::spawn({
         let feed = feed.clone();
         async move { numbers(&feed, 0).await }
     });
-    tokio::time::sleep(Duration::from_millis(10)).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
     feed.publish(2).await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    feed.publish(3).await;
     assert_eq!(reading.await.expect("reading does not panic"), [1, 2]);
 }
 

@@ -33,6 +33,7 @@ struct Inner {
     server: RefCell<Option<JoinHandle<()>>>,
     pages: RefCell<Vec<Page>>,
     page_failed: mpsc::UnboundedSender<PageError>,
+    left_out: RefCell<Vec<Box<dyn FnMut(&Moment) -> bool>>>,
 }
 
 impl Bench {
@@ -48,6 +49,7 @@ impl Bench {
             server: RefCell::default(),
             pages: RefCell::default(),
             page_failed,
+            left_out: RefCell::default(),
         }));
         (bench, failures)
     }
@@ -245,20 +247,20 @@ impl Bench {
         self.0.tape.tell_as_window(since, window, which);
     }
 
-    /// The contract speaks of the first such moment only: the others are left out.
-    pub fn keep_first(&self, which: impl Fn(&Moment) -> bool) {
-        let mut first = true;
-        self.0.tape.leave_out(|moment| which(moment) && !std::mem::take(&mut first));
-    }
-
     /// The contract leaves something of the last such moment open: `change` makes right answers alike.
     pub fn retell(&self, which: impl Fn(&Moment) -> bool, change: impl FnOnce(&mut Moment)) {
         self.0.tape.retell(which, change);
     }
 
-    /// The contract does not speak of such moments: they are left out.
-    pub fn leave_out(&self, which: impl Fn(&Moment) -> bool) {
-        self.0.tape.leave_out(which);
+    /// The same for every moment, in order.
+    pub fn retell_all(&self, change: impl FnMut(&mut Moment)) {
+        self.0.tape.retell_all(change);
+    }
+
+    /// The contract does not speak of such moments: they are left out of what
+    /// is told when the play is over, however it ends.
+    pub fn leave_out(&self, which: impl FnMut(&Moment) -> bool + 'static) {
+        self.0.left_out.borrow_mut().push(Box::new(which));
     }
 
     /// Everything that was told so far.
@@ -269,6 +271,11 @@ impl Bench {
     /// When, by the clock, a moment happened that was told since the last [`Bench::leave_open`].
     pub fn clock(&self, moment: &Moment) -> Mark {
         self.0.tape.clock(moment)
+    }
+
+    /// At which millisecond of the transcript something that happens at this mark is told, since time was last left open.
+    pub fn told_at(&self, mark: Mark) -> u64 {
+        self.0.tape.told_at(mark)
     }
 
     /// When the last such moment happened, by the clock; nothing if there was none.
@@ -285,23 +292,25 @@ impl Bench {
         said.collect()
     }
 
-    /// Waits until `happened` answers with something, looking whenever time
-    /// passes, for at most `patience` of virtual time.
+    /// Waits until `happened` answers with something, asking whenever more
+    /// was recorded, for at most `patience` of virtual time.
     ///
     /// # Errors
-    /// `otherwise`, with what was waited for, when the time is over.
+    /// `otherwise`, a sentence, when the time is over.
     pub async fn until<T>(
         &self,
         patience: Duration,
         otherwise: &str,
         mut happened: impl FnMut() -> Option<T>,
     ) -> Result<T, Failure> {
+        let mut recorded = self.0.tape.recorded();
         let waiting = async {
             loop {
                 if let Some(found) = happened() {
                     return found;
                 }
-                sleep(Duration::from_millis(1)).await;
+                // The tape lives as long as the bench: it is never closed.
+                let _ = recorded.changed().await;
             }
         };
         within(patience, waiting, || Failure::broken(otherwise)).await
@@ -309,6 +318,9 @@ impl Bench {
 
     pub(crate) fn told(&self) -> Transcript {
         let mut transcript = self.0.tape.transcript();
+        for left_out in self.0.left_out.borrow_mut().iter_mut() {
+            transcript.moments.retain(|moment| !left_out(moment));
+        }
         say_each_status_once(&mut transcript);
         transcript
     }
@@ -318,24 +330,22 @@ impl Bench {
     }
 }
 
-/// A status that is told again says nothing new, and `connecting` is what everybody assumes at first.
+/// A status that is told again says nothing new, and `connecting` is what everybody assumes.
 fn say_each_status_once(transcript: &mut Transcript) {
-    let mut now: Vec<(Option<char>, Data)> = Vec::new();
+    let mut told: Vec<(Option<char>, Data)> = Vec::new();
     transcript.moments.retain(|moment| {
         let (Place::Page, What::Said(label, status)) = (moment.place, &moment.what) else { return true };
         if label != "status" {
             return true;
         }
-        let known = now.iter_mut().find(|(client, _)| *client == moment.client);
-        match known {
-            Some((_, before)) if before == status => false,
-            Some((_, before)) => {
-                *before = status.clone();
-                true
-            }
+        if *status == Data::Text("connecting".to_owned()) {
+            return false;
+        }
+        match told.iter_mut().find(|(client, _)| *client == moment.client) {
+            Some((_, before)) => std::mem::replace(before, status.clone()) != *status,
             None => {
-                now.push((moment.client, status.clone()));
-                *status != Data::Text("connecting".to_owned())
+                told.push((moment.client, status.clone()));
+                true
             }
         }
     });

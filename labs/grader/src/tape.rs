@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use wire::{Moment, Place, Transcript, What, When, tap::Lens, transcript::Data};
 
 /// Records a play. Clones write on the same tape.
@@ -15,6 +15,8 @@ pub struct Tape(Arc<Shared>);
 struct Shared {
     start: Instant,
     reel: Mutex<Reel>,
+    /// Counts what was recorded, for those who wait for more.
+    recorded: watch::Sender<u64>,
     pulse: Pulse,
 }
 
@@ -74,6 +76,7 @@ impl Tape {
         Self(Arc::new(Shared {
             start: Instant::now(),
             reel: Mutex::new(Reel { moments: Vec::new(), ahead: 0, exchanges: 0, lens: Lens::default() }),
+            recorded: watch::Sender::new(0),
             pulse,
         }))
     }
@@ -115,6 +118,12 @@ impl Tape {
             }
             reel.moments.push(moment);
         }
+        self.0.recorded.send_modify(|count| *count += 1);
+    }
+
+    /// Hears whenever more has been recorded.
+    pub(crate) fn recorded(&self) -> watch::Receiver<u64> {
+        self.0.recorded.subscribe()
     }
 
     /// Numbers the next exchange.
@@ -171,9 +180,19 @@ impl Tape {
         }
     }
 
-    /// Takes out what the contract does not speak of.
-    pub(crate) fn leave_out(&self, mut which: impl FnMut(&Moment) -> bool) {
-        self.reel().moments.retain(|moment| !which(moment));
+    /// Changes what was recorded, moment by moment.
+    pub(crate) fn retell_all(&self, change: impl FnMut(&mut Moment)) {
+        self.reel().moments.iter_mut().for_each(change);
+    }
+
+    /// Where something that happens at `mark` is told, since time was last left open.
+    pub(crate) fn told_at(&self, mark: Mark) -> u64 {
+        mark.0.saturating_add_signed(self.reel().ahead)
+    }
+
+    /// Takes off what has been recorded so far.
+    pub(crate) fn take(&self) -> Vec<Moment> {
+        std::mem::take(&mut self.reel().moments)
     }
 
     /// What has been recorded so far.

@@ -159,6 +159,7 @@ async fn todo_6_after_a_502(bench: Bench) -> Result<(), Failure> {
 }
 
 async fn todo_6_with_more_patience(bench: Bench) -> Result<(), Failure> {
+    say_nothing_of_reconnecting(&bench);
     let mut server = bench.script();
     let _page = watch(&bench)?;
     let mut asked = server.request("The client asked for nothing").await?;
@@ -184,7 +185,7 @@ async fn todo_6_with_more_patience(bench: Bench) -> Result<(), Failure> {
     server.request("The stream ended; the browser should be back after 3 s").await?.status(503);
     let refusal = answer_the_question(&bench, &mut server, 503).await?;
     come_back(&bench, &mut server, refusal, (500, 1_000)).await?.0.stream();
-    tell_reconnecting_once(&bench)
+    expect_reconnecting(&bench)
 }
 
 async fn todo_6_the_market_is_closed(bench: Bench) -> Result<(), Failure> {
@@ -204,6 +205,7 @@ async fn todo_6_the_market_is_closed(bench: Bench) -> Result<(), Failure> {
 }
 
 async fn todo_7_hidden_for_long(bench: Bench) -> Result<(), Failure> {
+    say_nothing_of_status(&bench);
     let mut server = bench.script();
     let page = watch(&bench)?;
     let (stream, prices) = open_with_two_prices(&bench, &mut server).await?;
@@ -211,7 +213,12 @@ async fn todo_7_hidden_for_long(bench: Bench) -> Result<(), Failure> {
     page.set_visibility(true);
     bench.wait_s(10).await;
     page.set_visibility(false);
-    bench.wait_s(120).await;
+    server
+        .quiet(
+            Duration::from_secs(120),
+            "The tab is visible again; its stream is open, and the client asks for another",
+        )
+        .await?;
     if !stream.is_read() {
         return Err(Failure::broken(
             "The tab was hidden for 10 s only, and the stream was closed: the contract says 60 s.",
@@ -247,11 +254,11 @@ async fn todo_7_hidden_for_long(bench: Bench) -> Result<(), Failure> {
     stream.event("price", 3, &third);
     bench.wait_ms(100).await;
     expect_shown(&bench, &[prices, vec![third]].concat())?;
-    say_nothing_of_status(&bench);
     server.quiet(Duration::from_secs(30), "One stream is open; the client must not ask for another").await
 }
 
 async fn todo_7_left_and_restored(bench: Bench) -> Result<(), Failure> {
+    say_nothing_of_status(&bench);
     let mut server = bench.script();
     let page = watch(&bench)?;
     let (stream, prices) = open_with_two_prices(&bench, &mut server).await?;
@@ -272,11 +279,11 @@ async fn todo_7_left_and_restored(bench: Bench) -> Result<(), Failure> {
     stream.event("price", 3, &third);
     bench.wait_ms(100).await;
     expect_shown(&bench, &[prices, vec![third]].concat())?;
-    say_nothing_of_status(&bench);
     server.quiet(Duration::from_secs(30), "One stream is open; the client must not ask for another").await
 }
 
 async fn todo_7_hidden_while_waiting(bench: Bench) -> Result<(), Failure> {
+    say_nothing_of_status(&bench);
     let mut server = bench.script();
     let page = watch(&bench)?;
     server.request("The client asked for nothing").await?.status(503);
@@ -288,7 +295,6 @@ async fn todo_7_hidden_while_waiting(bench: Bench) -> Result<(), Failure> {
     let mut stream = come_back(&bench, &mut server, refusal, (0, 1_000)).await?.0.stream();
     stream.event("price", 1, &price(&bench));
     bench.wait_ms(100).await;
-    say_nothing_of_status(&bench);
     server
         .quiet(
             Duration::from_secs(30),
@@ -437,14 +443,18 @@ fn expect_status(bench: &Bench, status: &str, because: &str) -> Result<(), Failu
     }
 }
 
-/// Whether 'reconnecting' is said before the client asks why, or after, is open: it is checked and left out.
-fn tell_reconnecting_once(bench: &Bench) -> Result<(), Failure> {
-    let reconnecting = |moment: &Moment| matches!(&moment.what, What::Said(label, Data::Text(status)) if label == "status" && status == "reconnecting");
-    if bench.last_moment(reconnecting).is_none() {
-        return Err(Failure::broken("The line was lost, and nobody called `status('reconnecting')`."));
+/// Whether 'reconnecting' is said before the client asks why, or after, is open: it is not told, but asked for.
+fn say_nothing_of_reconnecting(bench: &Bench) {
+    bench.leave_out(|moment| {
+        matches!(&moment.what, What::Said(label, Data::Text(status)) if label == "status" && status == "reconnecting")
+    });
+}
+
+fn expect_reconnecting(bench: &Bench) -> Result<(), Failure> {
+    if bench.said("status").contains(&Data::Text("reconnecting".to_owned())) {
+        return Ok(());
     }
-    bench.leave_out(reconnecting);
-    Ok(())
+    Err(Failure::broken("The line was lost, and nobody called `status('reconnecting')`."))
 }
 
 /// What `status` is told while nobody looks is open.
