@@ -12,6 +12,10 @@
 //! | `POST /live/lab3/-/close`, `/-/open` | closes and opens the market for this visitor |
 //! | anything else | the lab: its routes, its page |
 //!
+//! A page's transcript holds what that page said: requests name the page that
+//! sent them by their `Referer`, so that two tabs, or a page that is being left
+//! and the one that follows it, keep apart.
+//!
 //! Every visitor hears the same feed, with the same numbers. A market that is
 //! closed for one visitor is the lab's own server over a feed that is closed:
 //! its streams end and its 204 is the solution's, not the stage's.
@@ -108,15 +112,16 @@ async fn page(State(lab): State<Arc<Lab>>, headers: HeaderMap) -> Response {
                 .into_response();
         }
     };
-    let Start { after, at, exchanges } = visitor.open();
+    let Start { page, after, at } = visitor.open();
     let market = match *visitor.market().borrow() {
         Market::Open => "open",
         Market::Closed => "closed",
     };
-    let page = PAGE
-        .replace("{start}", &format!("after={after}&amp;at={at}&amp;exchanges={exchanges}"))
+    let html = PAGE
+        .replace("{start}", &format!("page={page}&amp;after={after}&amp;at={at}"))
+        .replace("{page}", &page.to_string())
         .replace("{market}", market);
-    let mut response = ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response();
+    let mut response = ([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response();
     if let Some(cookie) = cookie {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
@@ -139,7 +144,8 @@ async fn lab_itself(
     };
     visitor.speaks_on(&line);
     if visitor.is_watched() {
-        line.begin(Box::new(Ear::new(Arc::clone(&visitor))));
+        let page = visitor.page_of(request.headers());
+        line.begin(Box::new(Ear::new(Arc::clone(&visitor), page)));
     }
     let market = visitor.market().subscribe();
     let now = *market.borrow();
@@ -165,13 +171,15 @@ fn take_off(path: &str, request: &mut Request) -> Result<(), (StatusCode, &'stat
     Ok(())
 }
 
-/// Where a panel's page began, as the page was told, and what the panel has seen since.
-fn place(query: &Query<Vec<(String, u64)>>, headers: &HeaderMap) -> (u64, Start) {
+/// Where a panel's page began, as the page was told (the newest page's whole
+/// transcript where it was not), and what the panel has seen since.
+fn place(visitor: &Visitor, query: &Query<Vec<(String, u64)>>, headers: &HeaderMap) -> (u64, Start) {
     let number = |name: &str| query.iter().find_map(|(key, value)| (key == name).then_some(*value));
+    let page = number("page").and_then(|page| u32::try_from(page).ok());
     let start = Start {
+        page: page.unwrap_or_else(|| visitor.page_of(headers)),
         after: number("after").unwrap_or(0),
         at: number("at").unwrap_or(0),
-        exchanges: number("exchanges").and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
     };
     let seen = headers
         .get(HeaderName::from_static("last-event-id"))
@@ -185,7 +193,7 @@ async fn wire(State(lab): State<Arc<Lab>>, query: Query<Vec<(String, u64)>>, hea
         // Nothing to come back for: an EventSource stops at 204.
         return StatusCode::NO_CONTENT.into_response();
     };
-    let (seen, start) = place(&query, &headers);
+    let (seen, start) = place(&visitor, &query, &headers);
     let panel = Follow { panel: visitor.panel(), seen, start, told: Vec::new().into_iter() };
     let events = stream::unfold(panel, |mut follow| async move {
         let (number, moment) = follow.next().await?;
@@ -266,7 +274,7 @@ async fn wire_text(
         )
             .into_response();
     };
-    let (seen, start) = place(&query, &headers);
+    let (seen, start) = place(&visitor, &query, &headers);
     let moments = visitor.after(seen, start).into_iter().map(|(_, moment)| moment).collect();
     let text = Transcript { moments }.to_string();
     let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];

@@ -26,6 +26,8 @@ const COOKIE: &str = "stage_visitor";
 const VISITORS: usize = 2_000;
 /// How many moments of a visitor are kept.
 const MOMENTS: usize = 1_000;
+/// How many pages of a visitor have their exchanges counted.
+const PAGES: usize = 32;
 /// How many bytes of text these may have.
 const BYTES: usize = 256 * 1024;
 /// How long after the page was opened the wire is heard although no panel has come yet.
@@ -109,22 +111,26 @@ struct State {
     seen: Instant,
     /// When the page was last opened; panels follow.
     opened: Option<Instant>,
-    kept: VecDeque<Moment>,
+    /// What happened, each with the page that it belongs to.
+    kept: VecDeque<(u32, Moment)>,
     /// Of what is kept, as text, in bytes.
     size: usize,
-    exchanges: u32,
+    /// How many pages were opened; each bears its number.
+    pages: u32,
+    /// How many exchanges each of the last pages has had.
+    exchanges: VecDeque<(u32, u32)>,
     lines: Vec<Weak<Tap>>,
 }
 
-/// A place in a visitor's transcript: where a page was opened.
+/// Where a page began in its visitor's transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Start {
+    /// The page's number.
+    pub(crate) page: u32,
     /// The number of the last moment before it.
     pub(crate) after: u64,
     /// Its time, in milliseconds since the visitor came.
     pub(crate) at: u64,
-    /// How many exchanges came before it.
-    pub(crate) exchanges: u32,
 }
 
 impl Visitor {
@@ -140,17 +146,30 @@ impl Visitor {
                 opened: None,
                 kept: VecDeque::new(),
                 size: 0,
-                exchanges: 0,
+                pages: 0,
+                exchanges: VecDeque::new(),
                 lines: Vec::new(),
             }),
         }
     }
 
-    /// A page is opened: what follows is heard, and belongs to it.
+    /// A page is opened: what its client says is heard from now on.
     pub(crate) fn open(&self) -> Start {
         let mut state = self.state();
         state.opened = Some(Instant::now());
-        Start { after: *self.head.borrow(), at: self.now(), exchanges: state.exchanges }
+        state.pages = state.pages.saturating_add(1);
+        Start { page: state.pages, after: *self.head.borrow(), at: self.now() }
+    }
+
+    /// The page that a request comes from, as its `Referer` names it; the newest
+    /// where that says nothing. A page that is being left may still speak while
+    /// the next one is open already.
+    pub(crate) fn page_of(&self, headers: &HeaderMap) -> u32 {
+        let newest = self.state().pages;
+        let referer = headers.get(header::REFERER).and_then(|referer| referer.to_str().ok());
+        let query = referer.and_then(|referer| referer.split_once('?')).map_or("", |(_, query)| query);
+        let named = query.split('&').find_map(|pair| pair.strip_prefix("page=")?.parse().ok());
+        named.filter(|page| (1..=newest).contains(page)).unwrap_or(newest)
     }
 
     /// Milliseconds since the visitor came.
@@ -170,15 +189,22 @@ impl Visitor {
         Panel { visitor: Arc::clone(self), head: self.head.subscribe() }
     }
 
-    /// A number for a new exchange; the first is 1.
-    pub(crate) fn next_exchange(&self) -> u32 {
+    /// A number for a page's new exchange; the first is 1.
+    pub(crate) fn next_exchange(&self, page: u32) -> u32 {
         let mut state = self.state();
-        state.exchanges = state.exchanges.saturating_add(1);
-        state.exchanges
+        if let Some((_, count)) = state.exchanges.iter_mut().find(|(known, _)| *known == page) {
+            *count = count.saturating_add(1);
+            return *count;
+        }
+        if state.exchanges.len() == PAGES {
+            state.exchanges.pop_front();
+        }
+        state.exchanges.push_back((page, 1));
+        1
     }
 
-    /// Writes down what happened, with times as [`Visitor::now`] gives them.
-    pub(crate) fn write(&self, moments: Vec<Moment>) {
+    /// Writes down what happened to a page, with times as [`Visitor::now`] gives them.
+    pub(crate) fn write(&self, page: u32, moments: Vec<Moment>) {
         if moments.is_empty() {
             return;
         }
@@ -186,50 +212,39 @@ impl Visitor {
         let added = moments.len() as u64;
         for moment in moments {
             state.size += size(&moment);
-            state.kept.push_back(moment);
+            state.kept.push_back((page, moment));
         }
         while state.kept.len() > MOMENTS || state.size > BYTES {
-            let Some(dropped) = state.kept.pop_front() else { break };
+            let Some((_, dropped)) = state.kept.pop_front() else { break };
             state.size -= size(&dropped);
         }
         // Under the lock, so that the numbers and the moments belong together.
         self.head.send_modify(|head| *head += added);
     }
 
-    /// What happened after moment number `after`, with its numbers, as seen from `start`:
-    /// times and exchanges count from there, and what other pages began before is left out.
-    /// Moments that are no longer kept are told as one note.
+    /// What happened to a page after moment number `after`, with the moments'
+    /// numbers; times count from the page's start. Moments that are no longer
+    /// kept are told as one note.
     pub(crate) fn after(&self, after: u64, start: Start) -> Vec<(u64, Moment)> {
         let state = self.state();
         let head = *self.head.borrow();
         let first = head + 1 - state.kept.len() as u64;
-        let since = |at: u64| When::At(at.saturating_sub(start.at));
+        let since = |when: When| match when {
+            When::At(at) | When::Within(at, _) => When::At(at.saturating_sub(start.at)),
+        };
         let mut told = Vec::new();
         if after + 1 < first {
             let lost = first - (after + 1);
-            told.push((
-                first - 1,
-                Moment {
-                    when: state.kept.front().map_or(When::At(0), |moment| match moment.when {
-                        When::At(at) | When::Within(at, _) => since(at),
-                    }),
-                    place: Place::Note,
-                    client: None,
-                    exchange: None,
-                    what: What::Note(format!("{lost} moments are no longer kept")),
-                },
-            ));
+            let when = state.kept.front().map_or(When::At(0), |(_, moment)| since(moment.when));
+            let what = What::Note(format!("{lost} moments are no longer kept"));
+            told.push((first - 1, Moment { when, place: Place::Note, client: None, exchange: None, what }));
         }
-        for (number, moment) in (first..).zip(&state.kept) {
-            let exchange = moment.exchange.map(|exchange| exchange.checked_sub(start.exchanges));
-            if number <= after || matches!(exchange, Some(None | Some(0))) {
-                continue;
-            }
-            let when = match moment.when {
-                When::At(at) | When::Within(at, _) => since(at),
-            };
-            told.push((number, Moment { when, exchange: exchange.flatten(), ..moment.clone() }));
-        }
+        let of_the_page =
+            (first..).zip(&state.kept).filter(|(number, (page, _))| *number > after && *page == start.page);
+        told.extend(
+            of_the_page
+                .map(|(number, (_, moment))| (number, Moment { when: since(moment.when), ..moment.clone() })),
+        );
         told
     }
 
@@ -280,7 +295,7 @@ impl Drop for Panel {
 mod tests {
     use super::*;
 
-    const HERE: Start = Start { after: 0, at: 0, exchanges: 0 };
+    const HERE: Start = Start { page: 1, after: 0, at: 0 };
 
     fn comment(exchange: u32) -> Vec<Moment> {
         vec![Moment {
@@ -300,7 +315,7 @@ mod tests {
     fn a_transcript_resumes_after_a_number_without_a_gap() {
         let visitor = Visitor::new();
         for _ in 0..5 {
-            visitor.write(comment(1));
+            visitor.write(1, comment(1));
         }
         assert_eq!(numbers(&visitor, 0, HERE), [1, 2, 3, 4, 5]);
         assert_eq!(numbers(&visitor, 3, HERE), [4, 5]);
@@ -311,7 +326,7 @@ mod tests {
     fn a_transcript_is_bounded_and_says_what_it_dropped() {
         let visitor = Visitor::new();
         for _ in 0..MOMENTS + 3 {
-            visitor.write(comment(1));
+            visitor.write(1, comment(1));
         }
         let told = visitor.after(1, HERE);
         assert_eq!(told.len(), MOMENTS + 1);
@@ -326,7 +341,7 @@ mod tests {
         for _ in 0..100 {
             let mut long = comment(1);
             long[0].what = What::Note("x".repeat(10_000));
-            visitor.write(long);
+            visitor.write(1, long);
         }
         let told = visitor.after(0, HERE);
         assert!(told.len() < BYTES / 10_000 + 2, "{}", told.len());
@@ -336,14 +351,36 @@ mod tests {
     #[test]
     fn a_page_sees_its_own_exchanges_only_numbered_from_one() {
         let visitor = Visitor::new();
-        let before = visitor.next_exchange();
-        visitor.write(comment(before));
-        let start = visitor.open();
-        visitor.write(comment(before));
-        let mine = visitor.next_exchange();
-        visitor.write(comment(mine));
-        let told = visitor.after(start.after, start);
-        assert_eq!(told.iter().map(|(_, moment)| moment.exchange).collect::<Vec<_>>(), [Some(1)]);
+        let first = visitor.open();
+        visitor.write(first.page, comment(visitor.next_exchange(first.page)));
+        let second = visitor.open();
+        // The first page says a last word, while the second begins.
+        visitor.write(first.page, comment(visitor.next_exchange(first.page)));
+        visitor.write(second.page, comment(visitor.next_exchange(second.page)));
+        let told = |start: Start| -> Vec<_> {
+            visitor
+                .after(start.after, start)
+                .into_iter()
+                .map(|(_, moment)| moment.exchange.unwrap())
+                .collect()
+        };
+        assert_eq!(told(first), [1, 2]);
+        assert_eq!(told(second), [1]);
+    }
+
+    #[test]
+    fn a_request_belongs_to_the_page_that_sent_it_or_else_to_the_newest() {
+        let visitor = Visitor::new();
+        visitor.open();
+        visitor.open();
+        let page_of = |referer: &'static str| {
+            visitor.page_of(&HeaderMap::from_iter([(header::REFERER, HeaderValue::from_static(referer))]))
+        };
+        assert_eq!(page_of("http://127.0.0.1:8080/live/lab3/index.html?page=1"), 1);
+        assert_eq!(visitor.page_of(&HeaderMap::new()), 2);
+        for odd in ["", "?page=", "?page=0", "?page=3", "?page=-1", "?page=x", "http://a/?b&page"] {
+            assert_eq!(page_of(odd), 2, "{odd}");
+        }
     }
 
     #[test]

@@ -82,8 +82,12 @@ impl Play {
     }
 
     async fn stream(&self, target: &str, headers: &[(&str, &str)]) -> Streaming {
+        self.stream_by("GET", target, headers).await
+    }
+
+    async fn stream_by(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Streaming {
         let mut line = TcpStream::connect(self.address).await.unwrap();
-        line.write_all(self.request("GET", target, headers, "keep-alive").as_bytes()).await.unwrap();
+        line.write_all(self.request(method, target, headers, "keep-alive").as_bytes()).await.unwrap();
         Streaming { line, text: String::new() }
     }
 
@@ -362,6 +366,23 @@ async fn a_panel_that_comes_back_goes_on_where_it_broke_off() {
     panel.until("event price · id 2").await;
     assert!(!panel.text.contains("event price · id 1"), "{}", panel.text);
     assert!(panel.text.contains(&format!("id: {}", seen + 1)), "{}", panel.text);
+}
+
+#[tokio::test]
+async fn each_of_a_visitor_s_pages_has_its_own_transcript() {
+    let play = Play::begin().await;
+    let cookie = play.visit().await;
+    play.ask("GET", "/live/lab3/", &[("cookie", &cookie)]).await;
+    let from = |page: u32| format!("http://{}/live/lab3/index.html?page={page}", play.address);
+    for (page, method) in [(2, "GET"), (1, "HEAD")] {
+        let headers = [("cookie", cookie.as_str()), ("referer", &from(page))];
+        let mut stream = play.stream_by(method, "/live/lab3/prices/stream", &headers).await;
+        stream.until("text/event-stream").await;
+    }
+    play.wire_with(&cookie, "#1 GET").await;
+    assert!(!play.wire(&cookie).await.contains("HEAD"), "the newest page did not send it");
+    let first = play.ask("GET", "/live/lab3/-/wire.txt?page=1", &[("cookie", &cookie)]).await.body;
+    assert!(first.contains("#1 HEAD") && !first.contains("GET"), "{first}");
 }
 
 #[tokio::test]
