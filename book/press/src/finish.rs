@@ -60,13 +60,21 @@ impl Finish<'_> {
 
     fn page(&self, name: &str, html: &str) -> String {
         let mut html = html
-            .replace(" style=\"text-align: right\"", " class=\"right\"")
-            .replace(" style=\"text-align: center\"", " class=\"center\"")
-            .replace(" style=\"text-align: left\"", "")
-            .replace(" style=\"break-before: page; page-break-before: always;\"", " class=\"page-break\"")
+            .replace(
+                "<div style=\"break-before: page; page-break-before: always;\"",
+                "<div class=\"page-break\"",
+            )
             // A corner of a table that says nothing is no heading.
             .replace("<th></th>", "<td></td>")
             .replace(LANGUAGES, &self.languages(name));
+        for cell in ["<th", "<td"] {
+            for side in ["left", "center", "right"] {
+                html = html.replace(
+                    &format!("{cell} style=\"text-align: {side}\""),
+                    &format!("{cell} class=\"{side}\""),
+                );
+            }
+        }
         if self.on_stage {
             html = html.replacen("<html ", "<html data-stage ", 1);
         }

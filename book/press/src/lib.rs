@@ -210,23 +210,25 @@ pub fn build(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Re
         std::path::absolute(&options.out).map_err(|error| PressError::File(options.out.clone(), error))?;
     let folder = out.join(labels.code);
 
-    let ((book, chapters), heard) = heard(&options.root, || {
+    let (result, warnings) = warnings::heard(|| {
         let book = load(options, &folder)?;
         let chapters = book.book.chapters().count();
+        // mdBook is content with an empty book; nobody else is.
+        anyhow::ensure!(chapters > 0, "SUMMARY.md lists no chapter");
         progress(Progress::Read(chapters));
         book.build()?;
-        anyhow::Ok((book.config.book.title.clone(), chapters))
+        Ok(book.config.book)
+    });
+    let book = result.map_err(|error| match error.downcast::<Faults>() {
+        Ok(faults) => PressError::Faults(faults),
+        Err(error) => PressError::Book(error),
     })?;
-    // A book without a chapter is mdBook's success and nobody's book.
-    if chapters == 0 {
-        return Err(PressError::Book(anyhow::anyhow!("SUMMARY.md lists no chapter")));
-    }
-    heard.into_result().map_err(PressError::Faults)?;
+    warned_of(warnings, &options.root, &book.src).into_result().map_err(PressError::Faults)?;
     progress(Progress::Written);
 
     let finish = Finish { labels, languages: &languages, on_stage: options.on_stage };
     let pages = finish.folder(&folder).map_err(|(path, error)| PressError::File(path, error))?;
-    let title = book.unwrap_or_default();
+    let title = book.title.unwrap_or_default();
     write(&out.join("index.html"), &door(&title, languages.first().copied().unwrap_or(labels)))?;
     progress(Progress::Done);
     Ok(Report { folder, pages, took: started.elapsed() })
@@ -248,23 +250,18 @@ fn load(options: &Options, folder: &Path) -> anyhow::Result<MDBook> {
     Ok(book)
 }
 
-/// Runs mdBook. What it only warns of (a tag that is never closed, a footnote nobody uses) is a fault as well.
-fn heard<T>(root: &Path, work: impl FnOnce() -> anyhow::Result<T>) -> Result<(T, Faults), PressError> {
-    let (result, messages) = warnings::heard(work);
-    let result = result.map_err(|error| match error.downcast::<Faults>() {
-        Ok(faults) => PressError::Faults(faults),
-        Err(error) => PressError::Book(error),
-    })?;
-    let faults = messages.into_iter().map(|what| {
-        let chapter =
-            what.split('`').find(|word| word.ends_with(".md") && root.join("book/src").join(word).is_file());
-        Fault {
-            file: chapter.map_or(PathBuf::from("book.toml"), |chapter| Path::new("book/src").join(chapter)),
-            line: None,
-            what,
-        }
-    });
-    Ok((result, Faults(faults.collect())))
+/// What mdBook only warns of (a tag that is never closed, a footnote nobody uses) is a fault as well. It names the
+/// chapter, and no line.
+fn warned_of(warnings: Vec<String>, root: &Path, chapters: &Path) -> Faults {
+    let fault = |what: String| {
+        let named = what
+            .split('`')
+            .filter(|word| word.ends_with(".md"))
+            .map(|word| chapters.join(word))
+            .find(|file| root.join(file).is_file());
+        Fault { file: named.unwrap_or_else(|| PathBuf::from("book.toml")), line: None, what }
+    };
+    Faults(warnings.into_iter().map(fault).collect())
 }
 
 /// The page at the site's root: it leads to the first language.
