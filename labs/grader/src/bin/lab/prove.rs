@@ -7,6 +7,8 @@ mod tree;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Instant;
 
 use crate::cargo::{Cargo, Grading, Run};
 use crate::diff::{self, Answer};
@@ -21,6 +23,9 @@ use tree::Tree;
 const WRONG: usize = 8;
 /// … and this many other right ones.
 const RIGHT: usize = 3;
+
+/// The file that serves a lab for real.
+const MAIN: &str = "src/main.rs";
 
 /// What `cargo lab prove` was asked for.
 #[derive(Debug)]
@@ -40,6 +45,16 @@ enum Kind {
     Wrong,
     /// Every test must accept it.
     Right,
+}
+
+impl Kind {
+    /// The word for it in the table.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Wrong => "wrong",
+            Self::Right => "right",
+        }
+    }
 }
 
 /// Proves the labs, printing a table on the way. Gives whether everything held.
@@ -154,14 +169,46 @@ impl Prover<'_> {
         if self.options.only.is_none() {
             table.row("answers", "are enough", || self.enough(&wrong, &right, &solution));
         }
-        for answer in wrong.iter().filter(wanted) {
-            table.row("wrong", &answer.name(), || self.answer(Kind::Wrong, answer, &solution, &binary));
-        }
-        for answer in right.iter().filter(wanted) {
-            table.row("right", &answer.name(), || self.answer(Kind::Right, answer, &solution, &binary));
-        }
-        self.tree.put(&self.tree.solution(self.lab), &solution)?;
+        let wrong = wrong.iter().filter(wanted).map(|answer| (Kind::Wrong, answer));
+        let right = right.iter().filter(wanted).map(|answer| (Kind::Right, answer));
+        self.all_answers(wrong.chain(right), &solution, &binary, table)?;
         Ok(true)
+    }
+
+    /// Clients only have to run, so they do it while servers compile: a row for each server as it
+    /// comes, then the clients.
+    fn all_answers<'a>(
+        &self,
+        answers: impl Iterator<Item = (Kind, &'a Answer)>,
+        solution: &Files,
+        binary: &Path,
+        table: &mut Table,
+    ) -> Result<()> {
+        let (clients, servers): (Vec<_>, Vec<_>) = answers.partition(|(_, answer)| {
+            // One that does not apply says so in its row.
+            answer.apply(&mut solution.clone()).is_ok_and(|changed| is_client_only(&changed))
+        });
+        self.tree.make_clients(self.lab)?;
+        std::thread::scope(|scope| {
+            let (send, outcomes) = mpsc::channel();
+            let clients = &clients;
+            scope.spawn(move || {
+                for (kind, answer) in clients {
+                    let from = Instant::now();
+                    let outcome = self.answer(*kind, answer, solution, Some(binary));
+                    if send.send((outcome, from.elapsed())).is_err() {
+                        return;
+                    }
+                }
+            });
+            for (kind, answer) in servers {
+                table.row(kind.as_str(), &answer.name(), || self.answer(kind, answer, solution, None));
+            }
+            for ((kind, answer), (outcome, took)) in clients.iter().zip(outcomes) {
+                table.settled(kind.as_str(), &answer.name(), outcome, took);
+            }
+        });
+        self.tree.put(&self.tree.solution(self.lab), solution)
     }
 
     /// The lab's folder holds what `start.diff` makes of the solution.
@@ -323,8 +370,15 @@ impl Prover<'_> {
         })
     }
 
-    /// Applies one answer to the solution, grades it, and judges the verdict.
-    fn answer(&self, kind: Kind, answer: &Answer, solution: &Files, binary: &Path) -> Result<Outcome> {
+    /// Applies one answer to the solution, grades it, and judges the verdict. A client runs in
+    /// `client`, the solution's binary; a server is built first.
+    fn answer(
+        &self,
+        kind: Kind,
+        answer: &Answer,
+        solution: &Files,
+        client: Option<&Path>,
+    ) -> Result<Outcome> {
         if let Some(complaint) = header_fault(kind, answer) {
             return Ok(Outcome::failed(complaint));
         }
@@ -333,11 +387,17 @@ impl Prover<'_> {
             Ok(changed) => changed,
             Err(sentence) => return Ok(Outcome::failed(sentence.to_string())),
         };
-        let folder = self.tree.solution(self.lab);
-        self.tree.put(&folder, &files)?;
-        let run = if is_client_only(&changed) {
+        let run = if let Some(binary) = client {
+            let folder = self.tree.clients(self.lab);
+            self.tree.put(&folder, &files)?;
             self.run(binary, &folder)?
         } else {
+            // Nothing here asks for the server as a program, and linking it takes a second.
+            if !changed.iter().any(|name| name == MAIN) {
+                files.remove(MAIN);
+            }
+            let folder = self.tree.solution(self.lab);
+            self.tree.put(&folder, &files)?;
             let build = self.cargo.grade(&self.lab.solution_package(), false)?;
             match build.binary() {
                 Err(complaint) => return Ok(Outcome::failed(complaint)),
@@ -392,40 +452,39 @@ impl Prover<'_> {
                 unexpected.join("\n")
             )));
         }
-        let message = flat(&catcher.message);
+        let message = self.as_in_lab(&catcher.message);
         for phrase in answer.all("says") {
-            if !message.contains(&flat(phrase)) {
+            if !flat(&message).contains(&flat(phrase)) {
                 return Ok(Outcome::failed(format!(
                     "The message does not say `{phrase}`. It says:\n{}",
-                    catcher.message
+                    message
                 )));
             }
         }
-        self.as_stored(answer, &catcher.message).map(|outcome| outcome.because(format!("caught by {name}")))
+        self.as_stored(answer, &message).map(|outcome| outcome.because(format!("caught by {name}")))
     }
 
     /// What students see is what was stored beside the answer.
     fn as_stored(&self, answer: &Answer, message: &str) -> Result<Outcome> {
         let path = answer.path().with_extension("txt");
-        let message = self.as_in_lab(message);
         let stored = match fs::read_to_string(&path) {
             Ok(text) => Some(text.replace("\r\n", "\n")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(Sentence::io("read", &path, error)),
         };
-        if stored.as_ref() == Some(&message) {
+        if stored.as_deref() == Some(message) {
             return Ok(Outcome::passed());
         }
         let shown = self.repo.show(&path);
         if self.options.accept {
-            fs::write(&path, &message).map_err(|error| Sentence::io("write", &path, error))?;
+            fs::write(&path, message).map_err(|error| Sentence::io("write", &path, error))?;
             return Ok(Outcome::passed().because(format!("stored in {shown}")));
         }
         Ok(Outcome::failed(match stored {
             None => format!("{shown} is missing; `--accept` writes it:\n{message}"),
             Some(stored) => format!(
                 "What students see has changed; `--accept` stores it:\n{}",
-                diff::unified(&stored, &message, &shown, "now")
+                diff::unified(&stored, message, &shown, "now")
             ),
         }))
     }
@@ -441,7 +500,7 @@ impl Prover<'_> {
 
     /// Runs a binary over a package's folder in the tree.
     fn run(&self, binary: &Path, folder: &Path) -> Result<Run> {
-        let report = self.tree.report();
+        let report = self.tree.report(folder);
         Grading {
             binary,
             folder,
@@ -493,11 +552,10 @@ fn passes_everything(run: &Run) -> Outcome {
         }
         Ok(report) => {
             let mut text = failures(report).join("\n");
-            for check in &report.checks {
-                if check.verdict == Verdict::Failed {
-                    text.push_str("\n\n");
-                    text.push_str(check.message.trim_end());
-                }
+            // One message is enough to begin with; the others are a run of the tests away.
+            if let Some(check) = report.checks.iter().find(|check| check.verdict == Verdict::Failed) {
+                text.push_str("\n\n");
+                text.push_str(check.message.trim_end());
             }
             Outcome::failed(text)
         }

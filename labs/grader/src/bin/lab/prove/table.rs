@@ -1,6 +1,6 @@
 //! The table that `cargo lab prove` prints while it goes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::paint::{self, Paint, say};
 use crate::sentence::Result;
@@ -41,7 +41,18 @@ impl Table {
     pub(super) fn row(&mut self, kind: &str, what: &str, prove: impl FnOnce() -> Result<Outcome>) {
         let from = Instant::now();
         paint::print(format_args!("  {kind:<8}  {what:<44}  "));
-        let outcome = prove().unwrap_or_else(|sentence| Outcome::failed(sentence.to_string()));
+        let outcome = prove();
+        self.end(outcome, from.elapsed());
+    }
+
+    /// Prints one row whose outcome is known already.
+    pub(super) fn settled(&mut self, kind: &str, what: &str, outcome: Result<Outcome>, took: Duration) {
+        paint::print(format_args!("  {kind:<8}  {what:<44}  "));
+        self.end(outcome, took);
+    }
+
+    fn end(&mut self, outcome: Result<Outcome>, took: Duration) {
+        let outcome = outcome.unwrap_or_else(|sentence| Outcome::failed(sentence.to_string()));
         let verdict = match outcome.verdict {
             Verdict::Passed => {
                 self.passed += 1;
@@ -53,7 +64,7 @@ impl Table {
             }
             Verdict::Noted => self.paint.warn("noted "),
         };
-        let seconds = format!("{:>5.1} s", from.elapsed().as_secs_f32());
+        let seconds = format!("{:>5.1} s", took.as_secs_f32());
         say!("{}", format!("{verdict}  {}  {}", self.paint.dim(seconds), outcome.note).trim_end());
         for line in outcome.detail.trim_end().lines() {
             say!("{}", format!("      {line}").trim_end());

@@ -20,6 +20,7 @@ const LEFT_OUT: [&str; 4] = ["kept", "node_modules", "wrong", "also-right"];
 pub(super) struct Tree {
     root: PathBuf,
     memory: PathBuf,
+    clients: PathBuf,
     /// Held while proving: two at once would swap each other's files.
     _lock: File,
 }
@@ -55,7 +56,7 @@ impl Tree {
                 mirror(&lab.solution, &at(&root, "solutions", &lab))?;
             }
         }
-        Ok(Self { root, memory: base.join("memory"), _lock: file })
+        Ok(Self { root, memory: base.join("memory"), clients: base.join("clients"), _lock: file })
     }
 
     /// The workspace's folder.
@@ -68,9 +69,9 @@ impl Tree {
         &self.memory
     }
 
-    /// Where a run writes its report.
-    pub(super) fn report(&self) -> PathBuf {
-        self.memory.join("report.json")
+    /// Where a run over this folder writes its report.
+    pub(super) fn report(&self, folder: &Path) -> PathBuf {
+        folder.join("report.json")
     }
 
     /// The lab's copy.
@@ -81,6 +82,17 @@ impl Tree {
     /// The solution's copy.
     pub(super) fn solution(&self, lab: &Lab) -> PathBuf {
         at(&self.root, "solutions", lab)
+    }
+
+    /// A copy of the solution in which nothing is built: for clients, while servers are.
+    pub(super) fn clients(&self, lab: &Lab) -> PathBuf {
+        at(&self.clients, "solutions", lab)
+    }
+
+    /// Makes that copy, with the lab beside it: its snapshots are the solution's, too.
+    pub(super) fn make_clients(&self, lab: &Lab) -> Result<()> {
+        mirror(&self.lab(lab), &at(&self.clients, "labs", lab))?;
+        mirror(&self.solution(lab), &self.clients(lab))
     }
 
     /// Makes the student's files of a copy exactly these. A file that is so already keeps its
