@@ -5,8 +5,7 @@ use std::{cell::RefCell, ptr::NonNull, rc::Rc};
 
 use rquickjs::{
     ArrayBuffer, CatchResultExt, CaughtError, Coerced, Context, Ctx, Error, Exception, Function, Module,
-    Object, Persistent, Runtime, Value, context::EvalOptions, promise::PromiseState,
-    qjs,
+    Object, Persistent, Runtime, Value, context::EvalOptions, promise::PromiseState, qjs,
 };
 use tokio::time::Instant;
 use wire::sse::Item;

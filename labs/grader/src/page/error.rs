@@ -288,8 +288,7 @@ fn stop(message: &str) -> String {
 }
 
 /// The advice for a stack that is full.
-const OVERFLOW: &str =
-    " A function calls itself without end: look for the case in which it must stop.";
+const OVERFLOW: &str = " A function calls itself without end: look for the case in which it must stop.";
 
 fn is_overflow(name: &str, message: &str) -> bool {
     name == "RangeError" && message.contains("call stack")

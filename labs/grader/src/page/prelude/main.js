@@ -64,7 +64,7 @@ const globals = {
   crypto,
   document,
   fetch,
-  isSecureContext: false,
+  isSecureContext: true,
   location,
   navigator,
   origin: location.origin,

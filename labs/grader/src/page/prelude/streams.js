@@ -155,12 +155,13 @@ export class ReadableStreamDefaultController {
     return cancel(reason);
   }
 
+  /** @internal Whether somebody waits for a chunk, or there is room for one. */
+  get _isWanting() {
+    return this.#stream._requests.length > 0 || this.desiredSize > 0;
+  }
+
   #pullIfNeeded() {
-    const isWanted =
-      this.#canClose &&
-      this.#isStarted &&
-      (this.#stream._requests.length > 0 || this.desiredSize > 0);
-    if (!isWanted) return;
+    if (!this.#canClose || !this.#isStarted || !this._isWanting) return;
     if (this.#isPulling) {
       this.#pullAgain = true;
       return;
@@ -744,11 +745,13 @@ export class WritableStreamDefaultWriter {
 export class TransformStreamDefaultController {
   #readable;
   #fail;
+  #onEnqueue;
 
-  constructor(making, readable, fail) {
+  constructor(making, readable, fail, onEnqueue) {
     if (making !== MAKING) throw new TypeError('Illegal constructor');
     this.#readable = readable;
     this.#fail = fail;
+    this.#onEnqueue = onEnqueue;
   }
 
   get desiredSize() {
@@ -756,6 +759,7 @@ export class TransformStreamDefaultController {
   }
   enqueue(chunk) {
     this.#readable.enqueue(chunk);
+    this.#onEnqueue();
   }
   error(reason) {
     this.#fail(reason);
@@ -773,11 +777,19 @@ export class TransformStream {
   constructor(transformer = {}, writableStrategy = {}, readableStrategy = {}) {
     let source;
     let sink;
-    let wanted = deferred();
+    // Nothing is transformed before somebody wants it.
+    let isFull = true;
+    let changed = deferred();
+    const setFull = (full) => {
+      if (isFull === full) return;
+      isFull = full;
+      changed.resolve();
+      changed = deferred();
+    };
     const fail = (reason) => {
       source.error(reason);
       sink.error(reason);
-      wanted.resolve();
+      setFull(false);
     };
     this.#readable = new ReadableStream(
       {
@@ -785,17 +797,21 @@ export class TransformStream {
           source = controller;
         },
         pull() {
-          wanted.resolve();
+          setFull(false);
+          // The next pull is due when this one has been answered.
+          return changed.promise;
         },
         async cancel(reason) {
           await transformer.cancel?.(reason);
           sink.error(reason);
-          wanted.resolve();
+          setFull(false);
         },
       },
       { highWaterMark: 0, ...readableStrategy },
     );
-    const controller = new TransformStreamDefaultController(MAKING, source, fail);
+    const controller = new TransformStreamDefaultController(MAKING, source, fail, () => {
+      if (!source._isWanting) setFull(true);
+    });
     this.#writable = new WritableStream(
       {
         async start(writable) {
@@ -803,11 +819,7 @@ export class TransformStream {
           await transformer.start?.(controller);
         },
         async write(chunk) {
-          // Backpressure: nothing is transformed before somebody wants it.
-          if (source.desiredSize !== null && source.desiredSize <= 0) {
-            await wanted.promise;
-          }
-          wanted = deferred();
+          if (isFull) await changed.promise;
           try {
             if (transformer.transform) await transformer.transform(chunk, controller);
             else controller.enqueue(chunk);

@@ -41,7 +41,11 @@ fn an_exception_is_told_with_its_place() {
     );
     expect("const x = 1;\nthrow new Error('top');", "client.js:2:11: uncaught Error: top.", "");
     expect("await null;\nthrow new Error('late');", "client.js:2:11: uncaught Error: late.", "");
-    expect("export const f = () => {\n  new WebSocket('ftp://x');\n};", "client.js:2:7: uncaught SyntaxError", "");
+    expect(
+        "export const f = () => {\n  new WebSocket('ftp://x');\n};",
+        "client.js:2:7: uncaught SyntaxError",
+        "",
+    );
     expect("export function f() {\n  throw undefined;\n}", "the client: uncaught undefined", "");
 }
 
@@ -59,7 +63,11 @@ fn a_rejection_that_nothing_handles_is_reported_at_the_end_of_its_task() {
         "client.js:3:5: a promise was rejected with TypeError",
         "Nothing handled it",
     );
-    expect("export function f(){\n  Promise.reject('why');\n}", "the client: a promise was rejected with a string", "\"why\"");
+    expect(
+        "export function f(){\n  Promise.reject('why');\n}",
+        "the client: a promise was rejected with a string",
+        "\"why\"",
+    );
     expect(
         "export async function f() {\n  await fetch('http://elsewhere.test/');\n}",
         "client.js:2:9: a promise was rejected with TypeError: Failed to fetch.",
@@ -79,7 +87,11 @@ fn a_file_that_is_not_javascript_is_told_with_its_line() {
 
 #[test]
 fn a_missing_file_and_a_missing_export_are_told_by_name() {
-    expect("import { g } from './nope.js';", "client.js imports \"./nope.js\", and there is no such file", "");
+    expect(
+        "import { g } from './nope.js';",
+        "client.js imports \"./nope.js\", and there is no such file",
+        "",
+    );
     expect("import _ from 'lodash';", "client.js imports \"lodash\"", "names are relative");
     let files = [("client.js", "import { h } from './dep.js';"), ("dep.js", "export const a = 1;")];
     assert_eq!(
@@ -91,13 +103,17 @@ fn a_missing_file_and_a_missing_export_are_told_by_name() {
 
 #[test]
 fn what_the_bench_needs_must_be_exported_under_its_name() {
-    let error = play(&[("client.js", "export const a = 1, watchprices = 2;")], Router::new(), |_, net, tape| async move {
-        let sources = Sources::new([("client.js".into(), "export const a = 1, watchprices = 2;".into())]);
-        let lane = net.lane(None, 1);
-        let exports = &["watchPrices"];
-        let opening = Opening { lane, tape, sources: &sources, entry: "client.js", seed: 0, exports };
-        Page::open(opening).err().map(|error| error.to_string())
-    });
+    let error = play(
+        &[("client.js", "export const a = 1, watchprices = 2;")],
+        Router::new(),
+        |_, net, tape| async move {
+            let sources = Sources::new([("client.js".into(), "export const a = 1, watchprices = 2;".into())]);
+            let lane = net.lane(None, 1);
+            let exports = &["watchPrices"];
+            let opening = Opening { lane, tape, sources: &sources, entry: "client.js", seed: 0, exports };
+            Page::open(opening).err().map(|error| error.to_string())
+        },
+    );
     assert_eq!(
         error.as_deref(),
         Some(
@@ -110,19 +126,35 @@ fn what_the_bench_needs_must_be_exported_under_its_name() {
 #[test]
 fn a_busy_loop_is_stopped_at_its_place_and_cannot_be_caught() {
     expect("export function f() {\n  while (true) {}\n}", "client.js:1", "`f` ran on and on");
-    expect("export function f() {\n  for (;;) { try { while (true) {} } catch {} }\n}", "client.js:1", "ran on and on");
+    expect(
+        "export function f() {\n  for (;;) { try { while (true) {} } catch {} }\n}",
+        "client.js:1",
+        "ran on and on",
+    );
     expect("while (true) {}", "client.js:1", "ran on and on");
-    expect("export async function f() {\n  await null;\n  for (;;) {}\n}", "client.js:2", "`f` ran on and on");
+    expect(
+        "export async function f() {\n  await null;\n  for (;;) {}\n}",
+        "client.js:2",
+        "`f` ran on and on",
+    );
 }
 
 #[test]
 fn a_regular_expression_that_never_ends_is_stopped() {
-    expect("export function f(){\n  return /(a+)+$/.test('a'.repeat(40) + 'b');\n}", "client.js:2:41:", "ran on and on");
+    expect(
+        "export function f(){\n  return /(a+)+$/.test('a'.repeat(40) + 'b');\n}",
+        "client.js:2:41:",
+        "ran on and on",
+    );
 }
 
 #[test]
 fn microtasks_without_end_are_stopped_at_their_place() {
-    expect("export async function f() {\n  while (true) await null;\n}", "client.js:2:16: more than 100,000 microtasks", "");
+    expect(
+        "export async function f() {\n  while (true) await null;\n}",
+        "client.js:2:16: more than 100,000 microtasks",
+        "",
+    );
     expect(
         "export function f() {\n  const again = () => Promise.resolve().then(again);\n  again();\n}",
         "client.js:2:31: more than 100,000 microtasks",
@@ -132,7 +164,11 @@ fn microtasks_without_end_are_stopped_at_their_place() {
 
 #[test]
 fn tasks_without_end_at_one_instant_are_stopped() {
-    expect("export function f() {\n  setTimeout(f, 0); setTimeout(f, 0);\n}", "the client: 1001 tasks at one instant", "");
+    expect(
+        "export function f() {\n  setTimeout(f, 0); setTimeout(f, 0);\n}",
+        "the client: 1001 tasks at one instant",
+        "",
+    );
 }
 
 #[test]
@@ -146,7 +182,11 @@ fn a_hot_request_loop_is_stopped_and_names_its_url() {
 
 #[test]
 fn memory_has_a_limit() {
-    expect("export function f(){\n  const a = []; for (;;) a.push(new Uint8Array(1 << 20));\n}", "client.js:2:53:", "more than 64 MB");
+    expect(
+        "export function f(){\n  const a = []; for (;;) a.push(new Uint8Array(1 << 20));\n}",
+        "client.js:2:53:",
+        "more than 64 MB",
+    );
     expect("export function f(){\n  let s = 'x'; for (;;) s += s;\n}", "client.js:2:30:", "more than 64 MB");
     expect(
         "export async function f(){\n  const a = []; for (;;) { await null; a.push(new Uint8Array(1 << 20)); }\n}",
@@ -172,7 +212,9 @@ fn a_recursion_without_end_is_an_exception_like_any_other() {
         expect(client, "client.js:2:", "A function calls itself without end");
     }
     assert_eq!(
-        say("let n = 0; const f = () => { n++; f(); }; try { f(); } catch (e) { say('said', e.name); say('said', n > 100); }"),
+        say(
+            "let n = 0; const f = () => { n++; f(); }; try { f(); } catch (e) { say('said', e.name); say('said', n > 100); }"
+        ),
         ["RangeError", "true"]
     );
 }
@@ -184,10 +226,20 @@ fn what_is_not_available_says_what_to_do_instead() {
         "client.js:2:3: `localStorage` is not available in the grader: keep it in a variable."
     );
     // A client that goes on without it is told all the same.
-    expect("export function f() {\n  try { new Blob(['a']); } catch {}\n}", "client.js:2:13: `Blob` is not available", "");
-    expect("export function f() {\n  document.body.innerHTML = '<b>';\n}", "client.js:2:3: `element.innerHTML`", "textContent");
+    expect(
+        "export function f() {\n  try { new Blob(['a']); } catch {}\n}",
+        "client.js:2:13: `Blob` is not available",
+        "",
+    );
+    expect(
+        "export function f() {\n  document.body.innerHTML = '<b>';\n}",
+        "client.js:2:3: `element.innerHTML`",
+        "textContent",
+    );
     assert_eq!(
-        say("say('said', typeof localStorage); say('said', 'Worker' in window); say('said', 'x' instanceof Blob);"),
+        say(
+            "say('said', typeof localStorage); say('said', 'Worker' in window); say('said', 'x' instanceof Blob);"
+        ),
         ["function", "true", "false"]
     );
 }
