@@ -23,6 +23,9 @@ const ENTRY: &str = "client.js";
 #[derive(Clone)]
 pub struct Bench(Rc<Inner>);
 
+/// Finds the moments that a contract does not speak of.
+type Which = Box<dyn FnMut(&Moment) -> bool>;
+
 struct Inner {
     tape: Tape,
     net: Net,
@@ -33,7 +36,7 @@ struct Inner {
     server: RefCell<Option<JoinHandle<()>>>,
     pages: RefCell<Vec<Page>>,
     page_failed: mpsc::UnboundedSender<PageError>,
-    left_out: RefCell<Vec<Box<dyn FnMut(&Moment) -> bool>>>,
+    left_out: RefCell<Vec<Which>>,
 }
 
 impl Bench {

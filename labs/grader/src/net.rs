@@ -17,7 +17,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf},
-    sync::{mpsc, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::{Instant, sleep, sleep_until},
 };
 use wire::{Place, What, tap::Tap};
@@ -28,7 +28,7 @@ use crate::tape::{Tape, lock};
 const LATENCY: Duration = Duration::from_millis(5);
 /// Connections of one client are a millisecond apart, and start again after so many …
 const CONNECTIONS_APART: u64 = 7;
-/// How much one direction of a connection holds before its writer has to wait.
+/// How many bytes may wait at either end of a connection, and be under way, before their writer has to wait.
 const BUFFER: usize = 64 * 1024;
 
 /// The network of one play. Clones are handles to the same one.
@@ -242,7 +242,8 @@ impl Relay {
 
     /// Carries one direction until its sender has ended and that has arrived.
     async fn carry(&self, way: Direction, mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>) {
-        let (under_way, mut arriving) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
+        let room = Arc::new(Semaphore::new(BUFFER));
+        let (under_way, mut arriving) = mpsc::unbounded_channel::<(Instant, Vec<u8>, OwnedSemaphorePermit)>();
         let send = async {
             let mut buffer = vec![0; 16 * 1024];
             let mut free_at = Instant::now();
@@ -257,14 +258,17 @@ impl Relay {
                 if let Some(rate) = rate {
                     free_at += Duration::from_secs(1).mul_f64(length as f64 / rate.max(1) as f64);
                 }
-                if under_way.send((free_at + self.latency(), bytes)).is_err() || length == 0 {
+                let arrives = free_at + self.latency();
+                let room = Arc::clone(&room).acquire_many_owned(length as u32).await;
+                let Ok(room) = room else { break };
+                if under_way.send((arrives, bytes, room)).is_err() || length == 0 {
                     break;
                 }
             }
         };
         let arrive = async {
             let mut held = self.net.0.held.subscribe();
-            while let Some((at, bytes)) = arriving.recv().await {
+            while let Some((at, bytes, _room)) = arriving.recv().await {
                 sleep_until(at).await;
                 if *held.borrow_and_update() {
                     let _ = held.wait_for(|held| !held).await;
