@@ -24,10 +24,20 @@ use crate::{
     tape::Pulse,
 };
 
-/// Real time in which something must happen. A play that goes well needs a hundredth of it.
-const HELD: Duration = Duration::from_secs(5);
-/// Real time that one check may take in all.
-const LONGEST: Duration = Duration::from_secs(15);
+/// How much real time a check may take. One that goes well needs a hundredth of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// In this time something must happen.
+    pub held: Duration,
+    /// All of the check must be over in this time.
+    pub longest: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { held: Duration::from_secs(5), longest: Duration::from_secs(15) }
+    }
+}
 
 /// Where a lab stands: its package's folder.
 struct Folder(PathBuf);
@@ -153,7 +163,7 @@ fn grade(lab: &Lab, package: &str, wanted: &[&Check], folder: &Folder) -> ExitCo
     let snapshots = folder.snapshots(lab);
     let mut reports = Vec::new();
     for check in wanted {
-        let verdict = on_a_thread(check, &sources, &snapshots);
+        let verdict = grade_on_a_thread(check, &sources, &snapshots, Patience::default());
         let source = fs::read_to_string(folder.0.join(check.file)).ok();
         let report = Report::new(lab, check, &verdict, source.as_deref());
         println!("{}", paint.line(&report));
@@ -195,12 +205,15 @@ fn summary(package: &str, lab: &Lab, reports: &[Report]) -> String {
 /// How many TODOs are done, and how many there are. The check in which both halves meet is nobody's TODO.
 fn progress(lab: &Lab, reports: &[Report]) -> (usize, usize) {
     let todos = || lab.checks.iter().filter(|check| check.todo.is_some());
-    let passed = |check: &&Check| reports.iter().any(|report| report.name == check.name && report.verdict == "passed");
+    let passed =
+        |check: &&Check| reports.iter().any(|report| report.name == check.name && report.verdict == "passed");
     (todos().filter(passed).count(), todos().count())
 }
 
 /// Grades on a thread of its own: a student's code may hold it for ever, and the other checks still have their say.
-fn on_a_thread(check: &Check, sources: &Sources, snapshots: &Path) -> Verdict {
+///
+/// `snapshots` is the folder that holds what is expected.
+pub fn grade_on_a_thread(check: &Check, sources: &Sources, snapshots: &Path, patience: Patience) -> Verdict {
     let pulse = Pulse::default();
     let (done, verdict) = mpsc::channel();
     let grading = {
@@ -231,33 +244,32 @@ fn on_a_thread(check: &Check, sources: &Sources, snapshots: &Path) -> Verdict {
         if pulse.beats() != alive.0 {
             alive = (pulse.beats(), Instant::now());
         }
-        if alive.1.elapsed() > HELD {
-            return run_failed(check, held(&pulse.busy_with()));
+        if alive.1.elapsed() > patience.held {
+            return run_failed(check, held(&pulse.busy_with(), patience.held));
         }
-        if began.elapsed() > LONGEST {
-            return run_failed(check, spinning(&pulse.busy_with()));
+        if began.elapsed() > patience.longest {
+            return run_failed(check, spinning(&pulse.last_busy_with(), patience.longest));
         }
     }
 }
 
-fn held(busy_with: &str) -> String {
+fn held(busy_with: &str, time: Duration) -> String {
+    let seconds = time.as_secs_f64();
     if busy_with.starts_with("answering") {
         format!(
-            "The server held its thread for {} s while it was {busy_with}: a loop that never awaits, `std::thread::sleep`, or a lock that nobody gives back. Everything else on the server waits for it, too.",
-            HELD.as_secs()
+            "The server held its thread for {seconds} s while it was {busy_with}: a loop that never awaits, `std::thread::sleep`, or a lock that nobody gives back. Everything else on the server waits for it, too."
         )
     } else {
         format!(
-            "Nothing moved for {} s (it was {busy_with}): a task of the server blocks its thread, with a loop that never awaits, `std::thread::sleep`, or a lock that nobody gives back.",
-            HELD.as_secs()
+            "Nothing moved for {seconds} s (it was {busy_with}): a task of the server blocks its thread, with a loop that never awaits, `std::thread::sleep`, or a lock that nobody gives back."
         )
     }
 }
 
-fn spinning(busy_with: &str) -> String {
+fn spinning(last: &str, time: Duration) -> String {
+    let seconds = time.as_secs_f64();
     format!(
-        "The check was stopped after {} s: a task wakes itself again and again without letting time pass (last seen {busy_with}). Look for a loop around `yield_now`, or a `poll` that wakes its own waker.",
-        LONGEST.as_secs()
+        "The check was stopped after {seconds} s: a task wakes itself again and again without letting time pass (last seen {last}). Look for a loop around `yield_now`, or a `poll` that wakes its own waker."
     )
 }
 

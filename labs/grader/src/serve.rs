@@ -68,7 +68,7 @@ impl<T> Watched<T> {
     fn watch<R>(&mut self, poll: impl FnOnce(&mut T) -> R) -> R {
         self.pulse.turn_to(&self.doing);
         let polled = poll(&mut self.inner);
-        self.pulse.turn_to("waiting");
+        self.pulse.wait();
         polled
     }
 }

@@ -36,7 +36,12 @@ pub struct Pulse(Arc<PulseState>);
 struct PulseState {
     beats: AtomicU64,
     busy_with: Mutex<String>,
+    /// What it was busy with before it began to wait.
+    last_busy_with: Mutex<String>,
 }
+
+/// What a thread does that waits for time to pass or for bytes to arrive.
+const WAITING: &str = "waiting";
 
 impl Pulse {
     /// How often it has beaten.
@@ -49,12 +54,25 @@ impl Pulse {
         lock(&self.0.busy_with).clone()
     }
 
+    /// What it did last that was more than waiting; empty if it never did anything.
+    pub fn last_busy_with(&self) -> String {
+        lock(&self.0.last_busy_with).clone()
+    }
+
+    /// Beats, and says that the thread waits now.
+    pub(crate) fn wait(&self) {
+        self.turn_to(WAITING);
+    }
+
     /// Beats, and says what the thread turns to now.
     pub(crate) fn turn_to(&self, what: &str) {
         self.0.beats.fetch_add(1, Ordering::Relaxed);
         let mut busy_with = lock(&self.0.busy_with);
         if *busy_with != what {
             what.clone_into(&mut busy_with);
+            if what != WAITING {
+                what.clone_into(&mut lock(&self.0.last_busy_with));
+            }
         }
     }
 }
@@ -112,7 +130,7 @@ impl Tape {
         let mut reel = self.reel();
         let ahead = reel.ahead;
         for mut moment in moments {
-            self.0.pulse.turn_to("waiting");
+            self.0.pulse.wait();
             if let When::At(ms) = &mut moment.when {
                 *ms = ms.saturating_add_signed(ahead);
             }
