@@ -3,183 +3,263 @@
 (() => {
   'use strict';
   const root = document.documentElement;
-  const find = (selector, within = document) => within.querySelector(selector);
-  const keep = (key, value) => {
+
+  /**
+   * What every page has by its template (index.hbs), as the kind of element it is there.
+   * @template {Element} T
+   * @param {string} selector
+   * @param {new () => T} kind
+   * @param {ParentNode} within
+   */
+  function find(selector, kind, within = document) {
+    const element = within.querySelector(selector);
+    if (!(element instanceof kind)) throw new Error(`the page's template has no ${selector}`);
+    return element;
+  }
+
+  /** Keeps a choice for the next page; null forgets it. @param {string} key @param {string | null} value */
+  function keep(key, value) {
     try {
       if (value === null) localStorage.removeItem(key);
       else localStorage.setItem(key, value);
     } catch {
       // A browser that keeps nothing still shows the choice on this page.
     }
-  };
+  }
 
-  // The list of chapters.
-  const toggle = find('#contents-toggle');
-  const wide = matchMedia('(min-width: 64rem)');
-  const show = (open) => {
-    root.dataset.contents = open ? 'open' : 'closed';
-    toggle.setAttribute('aria-expanded', String(open));
-  };
-  show(root.dataset.contents === 'open');
-  toggle.hidden = false;
-  toggle.addEventListener('click', () => {
-    const open = root.dataset.contents !== 'open';
-    show(open);
-    if (wide.matches) keep('contents', open ? null : 'closed');
-  });
-  // On a narrow page the list lies over the text, and goes when one is done with it.
-  const contents = find('#contents');
-  contents.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && !wide.matches) {
-      show(false);
-      toggle.focus();
-    }
-  });
-  contents.addEventListener('focusout', ({ relatedTarget: next }) => {
-    if (next && !wide.matches && next !== toggle && !contents.contains(next)) show(false);
-  });
-  wide.addEventListener('change', () => show(wide.matches));
-  // A plain `mdbook build` does not mark the current page by itself.
-  if (!find('#contents [aria-current]')) {
+  function contentsList() {
+    const toggle = find('#contents-toggle', HTMLButtonElement);
+    const contents = find('#contents', HTMLElement);
+    const wide = matchMedia('(min-width: 64rem)');
+    const show = (/** @type {boolean} */ open) => {
+      root.dataset.contents = open ? 'open' : 'closed';
+      toggle.setAttribute('aria-expanded', String(open));
+    };
+    show(root.dataset.contents === 'open');
+    toggle.hidden = false;
+    toggle.addEventListener('click', () => {
+      const open = root.dataset.contents !== 'open';
+      show(open);
+      if (wide.matches) keep('contents', open ? null : 'closed');
+    });
+    // On a narrow page the list lies over the text, and goes when one is done with it.
+    contents.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape' && !wide.matches) {
+        show(false);
+        toggle.focus();
+      }
+    });
+    contents.addEventListener('focusout', ({ relatedTarget: next }) => {
+      if (next instanceof Node && !wide.matches && next !== toggle && !contents.contains(next)) show(false);
+    });
+    wide.addEventListener('change', () => show(wide.matches));
+  }
+
+  /** A plain `mdbook build` does not mark the current page by itself. */
+  function currentPage() {
+    if (document.querySelector('#contents [aria-current]')) return;
     const here = location.pathname.replace(/\/$/, '/index.html');
-    for (const link of document.querySelectorAll('#contents .chapter a')) {
+    /** @type {NodeListOf<HTMLAnchorElement>} */
+    const links = document.querySelectorAll('#contents .chapter a');
+    for (const link of links) {
       if (new URL(link.href).pathname === here) link.setAttribute('aria-current', 'page');
     }
   }
 
-  // The theme: light, dark, or as the system has it.
-  const themes = find('#themes');
-  const choose = (choice) => {
-    if (choice === 'system') delete root.dataset.theme;
-    else root.dataset.theme = choice;
-    for (const button of themes.querySelectorAll('button')) {
-      button.setAttribute('aria-pressed', String(button.value === choice));
-    }
-  };
-  choose(root.dataset.theme ?? 'system');
-  themes.hidden = false;
-  themes.addEventListener('click', (event) => {
-    const button = event.target.closest('button');
-    if (!button) return;
-    choose(button.value);
-    keep('theme', button.value === 'system' ? null : button.value);
-  });
+  /** The theme: light, dark, or as the system has it. */
+  function themeChoice() {
+    const themes = find('#themes', HTMLElement);
+    const choose = (/** @type {string} */ choice) => {
+      if (choice === 'system') delete root.dataset.theme;
+      else root.dataset.theme = choice;
+      for (const button of themes.querySelectorAll('button')) {
+        button.setAttribute('aria-pressed', String(button.value === choice));
+      }
+    };
+    choose(root.dataset.theme ?? 'system');
+    themes.hidden = false;
+    themes.addEventListener('click', ({ target }) => {
+      const button = target instanceof Element && target.closest('button');
+      if (!button) return;
+      choose(button.value);
+      keep('theme', button.value === 'system' ? null : button.value);
+    });
+  }
 
-  // What scrolls on its own can be reached by keyboard, and only while it scrolls.
-  const scrolls = new ResizeObserver((entries) => {
-    for (const { target } of entries) {
-      if (target.scrollWidth > target.clientWidth + 1) target.tabIndex = 0;
-      else target.removeAttribute('tabindex');
-    }
-  });
-  for (const box of document.querySelectorAll('main pre, main .table-wrapper, main .drawing')) scrolls.observe(box);
+  /** What scrolls on its own can be reached by keyboard, and only while it scrolls. */
+  function scrollingBoxes() {
+    const sizes = new ResizeObserver((entries) => {
+      for (const { target } of entries) {
+        if (target.scrollWidth > target.clientWidth + 1) target.setAttribute('tabindex', '0');
+        else target.removeAttribute('tabindex');
+      }
+    });
+    for (const box of document.querySelectorAll('main pre, main .table-wrapper, main .drawing')) sizes.observe(box);
+  }
 
-  // Copying code. At a prompt only what one types.
-  const words = document.body.dataset;
-  if (navigator.clipboard) {
-    for (const block of document.querySelectorAll('figure.code')) {
+  /** What there is to copy in a block of code: at a prompt only what one types. @param {HTMLElement} block */
+  function copied(block) {
+    const code = find('code:not(figcaption code)', HTMLElement, block);
+    const typed = [...code.querySelectorAll('.i')].map((line) => line.textContent);
+    return block.dataset.language === 'console' && typed.length ? typed.join('\n') : code.textContent ?? '';
+  }
+
+  function copyButtons() {
+    if (!navigator.clipboard) return;
+    const { copy = '', copied: done = '', notCopied: failed = '' } = document.body.dataset;
+    /** @type {NodeListOf<HTMLElement>} */
+    const blocks = document.querySelectorAll('figure.code');
+    for (const block of blocks) {
       const button = document.createElement('button');
       button.type = 'button';
       button.className = 'copy';
-      button.textContent = words.copy;
+      button.textContent = copy;
       button.addEventListener('click', async () => {
-        const code = find('code:not(figcaption code)', block);
-        const typed = [...code.querySelectorAll('.i')].map((line) => line.textContent);
-        const text = block.dataset.language === 'console' && typed.length ? typed.join('\n') : code.textContent;
+        const text = copied(block);
         try {
           await navigator.clipboard.writeText(text);
-          button.textContent = words.copied;
+          button.textContent = done;
         } catch {
-          button.textContent = words.notCopied;
+          button.textContent = failed;
         }
-        setTimeout(() => { button.textContent = words.copy; }, 2000);
+        setTimeout(() => { button.textContent = copy; }, 2000);
       });
       block.append(button);
     }
   }
 
-  // Search: mdBook's index and elasticlunr, loaded when first asked for.
-  const dialog = find('#search');
-  const opener = find('#search-open');
-  if (!dialog?.showModal) return;
-  const input = find('input', dialog);
-  const results = find('#search-results', dialog);
-  const status = find('#search-status', dialog);
-  let ready;
-  const script = (src) => new Promise((resolve, reject) => {
-    const element = document.createElement('script');
-    element.src = src;
-    element.onload = resolve;
-    element.onerror = () => reject(new Error(`${src} did not load`));
-    document.head.append(element);
-  });
-  const load = () => ready ??= (async () => {
-    window.search ??= {};
-    await Promise.all([script(dialog.dataset.engine), script(dialog.dataset.index)]);
-    return window.elasticlunr.Index.load(window.search.index);
-  })();
-  const excerpt = (text, terms) => {
+  /**
+   * What mdBook's searchindex.js leaves on the window, as far as it is used here; `index` is elasticlunr's to read.
+   * @typedef {object} Prepared
+   * @property {unknown} index
+   * @property {Record<string, string>} doc_urls by reference
+   * @property {object} search_options
+   * @property {{ limit_results: number }} results_options
+   *
+   * @typedef {{ title: string, breadcrumbs: string, body: string }} Section
+   * @typedef {{ ref: string, doc: Section }} Found
+   * @typedef {{ search(words: string, how: object): Found[] }} Index
+   * @typedef {{ search?: Partial<Prepared>, elasticlunr: { Index: { load(index: unknown): Index } } }} Loaded
+   */
+
+  /** Runs one more script. @param {string} src @returns {Promise<unknown>} */
+  function script(src) {
+    return new Promise((resolve, reject) => {
+      const element = document.createElement('script');
+      element.src = src;
+      element.onload = resolve;
+      element.onerror = () => reject(new Error(`${src} did not load`));
+      document.head.append(element);
+    });
+  }
+
+  /** Loads mdBook's index and elasticlunr, and gives what searches them. @param {DOMStringMap} from */
+  async function loadIndex({ engine = '', index: data = '' }) {
+    const page = /** @type {Window & Loaded} */ (/** @type {unknown} */ (window));
+    page.search ??= {};
+    await Promise.all([script(engine), script(data)]);
+    const prepared = /** @type {Prepared} */ (page.search);
+    const index = page.elasticlunr.Index.load(prepared.index);
+    return (/** @type {string} */ asked) => index
+      .search(asked, prepared.search_options)
+      .slice(0, prepared.results_options.limit_results)
+      .map(({ ref, doc }) => ({ doc, href: prepared.doc_urls[ref] }));
+  }
+
+  /** The part of a text around the first of the words. @param {string} text @param {string[]} terms */
+  function excerpt(text, terms) {
     const lower = text.toLowerCase();
     const places = terms.map((term) => lower.indexOf(term)).filter((at) => at >= 0);
     const at = Math.max(0, Math.min(...places, text.length) - 50);
     const start = places.length && at > 0 ? text.indexOf(' ', at) + 1 : 0;
     return `${start > 0 ? '… ' : ''}${text.slice(start, start + 150)}${text.length > start + 150 ? ' …' : ''}`;
-  };
-  const search = async () => {
-    const asked = input.value.trim();
-    if (!asked) {
-      results.replaceChildren();
-      status.textContent = '';
-      return;
-    }
-    let index;
-    try {
-      index = await load();
-    } catch {
-      ready = undefined;
-      status.textContent = dialog.dataset.failed;
-      return;
-    }
-    if (input.value.trim() !== asked) return;
-    const { results_options: options, search_options: how, doc_urls: urls } = window.search;
-    const found = index.search(asked, how).slice(0, options.limit_results);
-    const terms = asked.toLowerCase().split(/\s+/);
-    results.replaceChildren(...found.map(({ ref, doc }) => {
-      const item = document.createElement('li');
-      const link = document.createElement('a');
-      link.href = urls[ref];
-      const title = document.createElement('b');
-      title.textContent = doc.title;
-      const where = document.createElement('small');
-      where.textContent = doc.breadcrumbs;
-      const text = document.createElement('span');
-      text.textContent = excerpt(doc.body, terms);
-      link.append(title, ' ', where, ' ', text);
-      item.append(link);
-      return item;
-    }));
-    status.textContent = found.length ? `${found.length} ${dialog.dataset.found}` : dialog.dataset.none;
-  };
-  const open = () => {
-    dialog.showModal();
-    input.select();
-    load().catch(() => { ready = undefined; });
-  };
-  opener.hidden = false;
-  opener.addEventListener('click', open);
-  input.addEventListener('input', search);
-  results.addEventListener('click', () => dialog.close());
-  find('form', dialog).addEventListener('submit', (event) => {
-    event.preventDefault();
-    find('a', results)?.click();
-  });
-  dialog.addEventListener('click', (event) => {
-    if (event.target === dialog) dialog.close();
-  });
-  document.addEventListener('keydown', (event) => {
-    const typing = event.target.closest?.('input, textarea, select, [contenteditable]');
-    if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey || dialog.open) return;
-    event.preventDefault();
-    open();
-  });
+  }
+
+  /** One result. @param {string} href @param {Section} section @param {string[]} terms */
+  function result(href, section, terms) {
+    const item = document.createElement('li');
+    const link = document.createElement('a');
+    link.href = href;
+    const title = document.createElement('b');
+    title.textContent = section.title;
+    const where = document.createElement('small');
+    where.textContent = section.breadcrumbs;
+    const text = document.createElement('span');
+    text.textContent = excerpt(section.body, terms);
+    link.append(title, ' ', where, ' ', text);
+    item.append(link);
+    return item;
+  }
+
+  /** Answers what is typed into the dialog; gives what loads the index beforehand. @param {HTMLDialogElement} dialog */
+  function answering(dialog) {
+    const input = find('input', HTMLInputElement, dialog);
+    const results = find('#search-results', HTMLElement, dialog);
+    const status = find('#search-status', HTMLElement, dialog);
+    const { found: count = '', none = '', failed = '' } = dialog.dataset;
+    /** @type {ReturnType<typeof loadIndex> | undefined} */
+    let ready;
+    const load = () => ready ??= loadIndex(dialog.dataset);
+    input.addEventListener('input', async () => {
+      const asked = input.value.trim();
+      if (!asked) {
+        results.replaceChildren();
+        status.textContent = '';
+        return;
+      }
+      let search;
+      try {
+        search = await load();
+      } catch {
+        ready = undefined;
+        status.textContent = failed;
+        return;
+      }
+      if (input.value.trim() !== asked) return;
+      const found = search(asked);
+      const terms = asked.toLowerCase().split(/\s+/);
+      results.replaceChildren(...found.map(({ href, doc }) => result(href, doc, terms)));
+      status.textContent = found.length ? `${found.length} ${count}` : none;
+    });
+    results.addEventListener('click', () => dialog.close());
+    find('form', HTMLFormElement, dialog).addEventListener('submit', (event) => {
+      event.preventDefault();
+      results.querySelector('a')?.click();
+    });
+    return () => {
+      input.select();
+      load().catch(() => { ready = undefined; });
+    };
+  }
+
+  /** Search: mdBook's index and elasticlunr, loaded when first asked for. @param {HTMLDialogElement} dialog */
+  function search(dialog) {
+    const prepare = answering(dialog);
+    const open = () => {
+      dialog.showModal();
+      prepare();
+    };
+    const opener = find('#search-open', HTMLButtonElement);
+    opener.hidden = false;
+    opener.addEventListener('click', open);
+    dialog.addEventListener('click', (event) => {
+      if (event.target === dialog) dialog.close();
+    });
+    document.addEventListener('keydown', (event) => {
+      const { target } = event;
+      const typing = target instanceof Element && target.closest('input, textarea, select, [contenteditable]');
+      if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey || dialog.open) return;
+      event.preventDefault();
+      open();
+    });
+  }
+
+  contentsList();
+  currentPage();
+  themeChoice();
+  scrollingBoxes();
+  copyButtons();
+  // A book built without search has no dialog, and an old browser cannot open it.
+  const dialog = /** @type {HTMLDialogElement | null} */ (document.querySelector('#search'));
+  if (dialog?.showModal) search(dialog);
 })();
