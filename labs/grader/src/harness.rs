@@ -9,7 +9,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -162,13 +165,12 @@ fn grade(lab: &Lab, package: &str, wanted: &[&Check], folder: &Folder) -> ExitCo
     let sources = folder.sources();
     let snapshots = folder.snapshots(lab);
     let mut reports = Vec::new();
-    for check in wanted {
-        let verdict = grade_on_a_thread(check, &sources, &snapshots, Patience::default());
+    side_by_side(wanted, &sources, &snapshots, |check, verdict| {
         let source = fs::read_to_string(folder.0.join(check.file)).ok();
         let report = Report::new(lab, check, &verdict, source.as_deref());
         println!("{}", paint.line(&report));
         reports.push(report);
-    }
+    });
     for report in reports.iter().filter(|report| report.verdict == "failed") {
         println!("\n{}", paint.failure(report));
     }
@@ -208,6 +210,41 @@ fn progress(lab: &Lab, reports: &[Report]) -> (usize, usize) {
     let passed =
         |check: &&Check| reports.iter().any(|report| report.name == check.name && report.verdict == "passed");
     (todos().filter(passed).count(), todos().count())
+}
+
+/// Grades as many checks at once as the machine has cores, and tells the verdicts in the order of the checks.
+fn side_by_side(
+    checks: &[&Check],
+    sources: &Sources,
+    snapshots: &Path,
+    mut tell: impl FnMut(&Check, Verdict),
+) {
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(checks.len());
+    let next = AtomicUsize::new(0);
+    let (done, verdicts) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            let (next, done) = (&next, done.clone());
+            scope.spawn(move || {
+                while let Some(check) = checks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let verdict = grade_on_a_thread(check, sources, snapshots, Patience::default());
+                    // The receiver outlives the workers.
+                    let _ = done.send((check.name, verdict));
+                }
+            });
+        }
+        drop(done);
+        let mut early = BTreeMap::new();
+        for check in checks {
+            while !early.contains_key(check.name) {
+                let Ok((name, verdict)) = verdicts.recv() else { return };
+                early.insert(name, verdict);
+            }
+            if let Some(verdict) = early.remove(check.name) {
+                tell(check, verdict);
+            }
+        }
+    });
 }
 
 /// Grades on a thread of its own: a student's code may hold it for ever, and the other checks still have their say.

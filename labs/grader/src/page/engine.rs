@@ -20,8 +20,9 @@ use super::{
 
 /// What one task may burn: calls of the engine's interrupt handler, one for
 /// about 10,000 jumps and calls. It counts work, not time, and so stops a
-/// client at the same place on every machine (after about 0.2 s).
-const FUEL: u64 = 3_000;
+/// client at the same place on every machine: after hundredths of a second if
+/// it does nothing else, after half a second if every jump calls into the page.
+const FUEL: u64 = 300;
 /// How many microtasks one task may run.
 const MICROTASKS: u32 = 100_000;
 /// How many more run at most while the engine looks where they come from.
