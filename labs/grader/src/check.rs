@@ -2,11 +2,12 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use tokio::{task::LocalSet, time::sleep};
+use tokio::{runtime::Runtime, task::LocalSet, time::sleep};
 use wire::Transcript;
 
 use crate::{
-    Bench, PageError, Sources, panics,
+    Bench, PageError, Sources,
+    panics::{self, Panic},
     tape::{Pulse, Tape},
 };
 
@@ -124,11 +125,7 @@ impl Scene {
     /// the same seed give the same transcript, to the letter.
     pub fn play(&self, sources: &Sources, seed: u64, pulse: &Pulse) -> Played {
         panics::collect();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .expect("a runtime without I/O needs nothing that could be missing");
+        let runtime = paused_runtime();
         let stage = LocalSet::new();
         stage.block_on(&runtime, async {
             let tape = Tape::new(pulse.clone());
@@ -140,15 +137,23 @@ impl Scene {
                 () = sleep(LONGEST_PLAY) => Err(Failure::broken("nothing happened any more for a whole day of virtual time")),
             };
             let result = result.and_then(|()| page_failed.try_recv().map_or(Ok(()), |error| Err(error.into())));
-            Played { transcript: bench.told(), result: blame_panics(result), console: bench.console() }
+            Played { transcript: bench.told(), result: blame(result, panics::collected()), console: bench.console() }
         })
     }
 }
 
+/// One thread and a clock that moves only when everybody waits for it.
+pub(crate) fn paused_runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O needs nothing that could be missing")
+}
+
 /// A server that panicked is the reason for whatever came after it, or did not.
-fn blame_panics(result: Result<(), Failure>) -> Result<(), Failure> {
-    let panics = panics::collected();
-    let unfinished = panics.iter().find_map(panics::Panic::todo);
+pub(crate) fn blame(result: Result<(), Failure>, panics: Vec<Panic>) -> Result<(), Failure> {
+    let unfinished = panics.iter().find_map(Panic::todo);
     match (result, unfinished, panics.into_iter().next()) {
         (Err(Failure::NotStarted(todo)), _, _) => Err(Failure::NotStarted(todo)),
         (_, Some(todo), _) => Err(Failure::NotStarted(todo)),

@@ -18,17 +18,19 @@ mod panics;
 mod report;
 mod script;
 mod serve;
+mod session;
 mod tape;
 
-#[cfg(not(target_family = "wasm"))]
+#[cfg(all(feature = "insta", not(target_family = "wasm")))]
 pub mod harness;
 
 pub use bench::Bench;
 pub use check::{Check, Compared, Failure, Finding, Lab, Play, Played, SEEDS, Scene, Standing, Verdict};
 pub use client::{Answer, Ask, Event, EventStream, Item};
 pub use net::{Lane, Line};
-pub use page::{Page, PageError, Sources};
+pub use page::{Page, PageError, Place, Sources, Spent, Storm};
 pub use report::{Report, Said, Voice, snapshot_body, snapshot_transcript};
 pub use script::{Asked, Script, Stream};
+pub use session::Session;
 pub use tape::{Mark, Pulse, Tape};
 pub use wire;

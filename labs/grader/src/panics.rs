@@ -31,7 +31,7 @@ thread_local! {
     static COLLECTED: RefCell<Option<Vec<Panic>>> = const { RefCell::new(None) };
 }
 
-/// From here on this thread's panics are collected. Other threads keep their hook.
+/// From here on this thread's panics are collected, until [`collected`]. Other threads keep their hook.
 pub(crate) fn collect() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -44,7 +44,8 @@ pub(crate) fn collect() {
                 }
                 None => false,
             });
-            if !collected {
+            // Where a panic is the end of everything (wasm), nobody will ask for it later.
+            if !collected || cfg!(panic = "abort") {
                 before(info);
             }
         }));
@@ -52,9 +53,9 @@ pub(crate) fn collect() {
     COLLECTED.set(Some(Vec::new()));
 }
 
-/// What this thread has panicked with since [`collect`].
+/// What this thread has panicked with since [`collect`]. From here on its panics are its own again.
 pub(crate) fn collected() -> Vec<Panic> {
-    COLLECTED.with_borrow(|collected| collected.clone().unwrap_or_default())
+    COLLECTED.take().unwrap_or_default()
 }
 
 fn describe(info: &PanicHookInfo<'_>) -> Panic {

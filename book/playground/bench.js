@@ -1,0 +1,233 @@
+// @ts-check
+/**
+ * The page's module for JavaScript: texts in, objects out. It runs in a Worker
+ * of the book's page and in Node alike.
+ *
+ * A call keeps its thread until it has its answer, at most about a second for
+ * a client that never gives back. After a {@link Trap} the bench is of no use
+ * any more: load another one, from the same compiled module.
+ */
+import { Wasi } from './wasi.js';
+
+/**
+ * @typedef {Record<string, string>} Sources the client's files by name: `client.js`
+ *
+ * @typedef {{ name: string, says: string }} ListedScene
+ * @typedef {{ name: string, todo: number | null, contract: string, file: string, section: string, scenes: ListedScene[] }} ListedCheck
+ * @typedef {{ name: string, number: number, title: string, folder: string, chapter: string, checks: ListedCheck[] }} Listed
+ *
+ * @typedef {{ voice: 'plain' | 'context' | 'expected' | 'yours', words: string }} Line
+ * @typedef {{ name: string, says: string, holds: boolean, transcript: string, expected: string | null }} Recorded
+ * @typedef {object} Graded
+ * @property {string} name
+ * @property {string} title
+ * @property {string} contract
+ * @property {string} file
+ * @property {number | null} line
+ * @property {'passed' | 'failed' | 'not_started' | 'waits'} verdict
+ * @property {Line[]} lines
+ * @property {Recorded[]} scenes
+ *
+ * @typedef {{ kind: 'well' }
+ *   | { kind: 'not_started', todo: number }
+ *   | { kind: 'broken', words: string }
+ *   | { kind: 'panicked', words: string }
+ *   | { kind: 'page', words: string, file: string, line: number, column: number, fatal: boolean }} Outcome
+ * @typedef {{ scene: string, seed: number, transcript: string, outcome: Outcome, console: string[] }} Played
+ * @typedef {{ now: number, transcript: string, console: string[], failure: Outcome | null }} Step
+ */
+
+/** What was asked cannot be; the message says why. The bench goes on. */
+export class Refused extends Error {
+  /** @param {string} message */
+  constructor(message) {
+    super(message);
+    this.name = 'Refused';
+  }
+}
+
+/** The instance came to an end; the message is what it wrote last. */
+export class Trap extends Error {
+  /**
+   * @param {string} message
+   * @param {unknown} cause
+   */
+  constructor(message, cause) {
+    super(message, { cause });
+    this.name = 'Trap';
+  }
+}
+
+/** The bench stops most recursion itself; data may be nested deeper than it can see. */
+const TOO_DEEP =
+  'The client went deeper than this stack reaches: a function that calls itself without end, or data nested thousands of levels deep.';
+
+/**
+ * Whether the engine that runs the module ran out of stack: each words it in its own way.
+ *
+ * @param {unknown} error
+ */
+const isOverflow = (error) => /call stack|too much recursion/i.test(String(error));
+
+/** One instance of the module. */
+export class Bench {
+  /** @type {Wasi} */
+  #wasi;
+  /** @type {Record<string, any>} */
+  #exports;
+  #encoder = new TextEncoder();
+  #decoder = new TextDecoder();
+  /** @type {Trap | undefined} */
+  #trap;
+
+  /**
+   * @param {Wasi} wasi
+   * @param {WebAssembly.Instance} instance
+   */
+  constructor(wasi, instance) {
+    this.#wasi = wasi;
+    this.#exports = instance.exports;
+  }
+
+  /**
+   * Starts an instance.
+   *
+   * @param {WebAssembly.Module} module `playground.wasm`, compiled
+   * @returns {Promise<Bench>}
+   */
+  static async load(module) {
+    const wasi = new Wasi();
+    const instance = await WebAssembly.instantiate(module, wasi.imports(module));
+    wasi.start(instance);
+    return new Bench(wasi, instance);
+  }
+
+  /** How much memory it holds, in bytes. */
+  get memory() {
+    return this.#exports.memory.buffer.byteLength;
+  }
+
+  /** Every lab that is in the module. @returns {Listed[]} */
+  list() {
+    return JSON.parse(this.ask('bench_list'));
+  }
+
+  /**
+   * How a check stands with these sources.
+   *
+   * @param {string} lab `lab3`
+   * @param {string} check the check's name
+   * @param {Sources} sources
+   * @returns {Graded}
+   */
+  check(lab, check, sources) {
+    return JSON.parse(this.ask('bench_check', lab, check, JSON.stringify(sources)));
+  }
+
+  /**
+   * Plays one scene.
+   *
+   * @param {string} lab
+   * @param {string} scene the scene's name
+   * @param {number} seed from 0 to 2³² - 1
+   * @param {Sources} sources
+   * @returns {Played}
+   */
+  play(lab, scene, seed, sources) {
+    return JSON.parse(this.ask('bench_play', lab, scene, seed, JSON.stringify(sources)));
+  }
+
+  /**
+   * Opens a run: these sources against the solution's server. One that was open before is closed.
+   *
+   * @param {string} lab
+   * @param {number} seed from 0 to 2³² - 1
+   * @param {Sources} sources
+   * @returns {Step}
+   */
+  open(lab, seed, sources) {
+    return JSON.parse(this.ask('bench_open', lab, seed, JSON.stringify(sources)));
+  }
+
+  /**
+   * Lets virtual time pass in the run.
+   *
+   * @param {number} ms milliseconds, and parts of them
+   * @returns {Step}
+   */
+  step(ms) {
+    return JSON.parse(this.ask('bench_step', ms));
+  }
+
+  /**
+   * Makes the weather in the run: `cut`, `hold`, `heal`, `refuse`, `accept`,
+   * `latency 250`, `restart`, `close market`, `open market`, `hide`, `show`,
+   * `leave`, `return`, `stop`.
+   *
+   * @param {string} command
+   * @returns {Step}
+   */
+  command(command) {
+    return JSON.parse(this.ask('bench_command', command));
+  }
+
+  /** Closes the run. */
+  close() {
+    this.#call('bench_close', []);
+  }
+
+  /**
+   * Calls an export of the module and gives its answer as it is, as JSON.
+   *
+   * @param {string} name
+   * @param {...(string | number)} values
+   * @returns {string}
+   * @throws {Refused} if the answer is an error
+   * @throws {Trap} if the instance comes to an end, and ever after
+   */
+  ask(name, ...values) {
+    /** @type {[number, number][]} */
+    const texts = [];
+    const parameters = values.flatMap((value) => {
+      if (typeof value === 'number') return [value];
+      const text = this.#put(value);
+      texts.push(text);
+      return text;
+    });
+    const packed = BigInt.asUintN(64, this.#call(name, parameters));
+    for (const text of texts) this.#call('bench_free', text);
+    const [start, length] = [Number(packed >> 32n), Number(packed & 0xffff_ffffn)];
+    const answer = this.#decoder.decode(new Uint8Array(this.#exports.memory.buffer, start, length));
+    this.#call('bench_free', [start, length]);
+    if (answer.startsWith('{"error":')) throw new Refused(JSON.parse(answer).error);
+    return answer;
+  }
+
+  /**
+   * A text in the module's memory.
+   *
+   * @param {string} text
+   * @returns {[number, number]}
+   */
+  #put(text) {
+    const bytes = this.#encoder.encode(text);
+    const start = this.#call('bench_alloc', [bytes.length]);
+    new Uint8Array(this.#exports.memory.buffer, start, bytes.length).set(bytes);
+    return [start, bytes.length];
+  }
+
+  /**
+   * @param {string} name
+   * @param {number[]} parameters
+   */
+  #call(name, parameters) {
+    if (this.#trap) throw this.#trap;
+    try {
+      return this.#exports[name](...parameters);
+    } catch (error) {
+      const last = this.#wasi.take().trim();
+      this.#trap = new Trap(last || (isOverflow(error) ? TOO_DEEP : String(error)), error);
+      throw this.#trap;
+    }
+  }
+}

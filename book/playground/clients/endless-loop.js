@@ -1,0 +1,5 @@
+// Waits for something that cannot happen meanwhile.
+export function watchPrices({ url }) {
+  const source = new EventSource(url);
+  while (source.readyState !== EventSource.OPEN) {}
+}

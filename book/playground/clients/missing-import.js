@@ -1,0 +1,5 @@
+// There is no such file.
+import { backoff } from './backoff.js';
+export function watchPrices() {
+  backoff();
+}

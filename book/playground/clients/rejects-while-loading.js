@@ -1,0 +1,4 @@
+// The module fails later, at its top-level await.
+await Promise.resolve();
+throw new TypeError('no market');
+export function watchPrices() {}

@@ -1,0 +1,4 @@
+// A pattern that tries everything.
+export function watchPrices() {
+  /^(a+)+$/.test(`${'a'.repeat(40)}!`);
+}

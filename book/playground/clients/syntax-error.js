@@ -1,0 +1,4 @@
+// A bracket too few.
+export function watchPrices({ url, show {
+  const source = new EventSource(url);
+}

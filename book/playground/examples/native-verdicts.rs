@@ -1,0 +1,191 @@
+//! What the native bench says of many clients, as JSON on standard output, for `compare.mjs`.
+//!
+//! The clients are lab 3's untouched one, the solution's, the solution's with
+//! every `wrong/client-*.diff` and `also-right/client-*.diff` applied, and
+//! those of `clients/`, which go wrong in other ways. With each comes what
+//! [`playground`] answers to everything that can be asked about it. Arguments,
+//! if there are any, are parts of names: only such clients are asked about.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
+
+use grader::SEEDS;
+use playground::{Run, check, list, play, sources};
+use serde_json::{Value, json};
+
+type Files = BTreeMap<String, String>;
+
+/// A run that meets everything that can be ordered: steps in milliseconds, or commands.
+const RUN: &[&str] = &[
+    "1700",
+    "cut",
+    "5000",
+    "hide",
+    "30000",
+    "show",
+    "1000",
+    "hold",
+    "3333.3",
+    "heal",
+    "500",
+    "latency 250",
+    "2000",
+    "restart",
+    "7000",
+    "refuse",
+    "cut",
+    "9000",
+    "accept",
+    "60000",
+    "leave",
+    "2000",
+    "return",
+    "4000",
+    "close market",
+    "40000",
+    "open market",
+    "3000",
+    "stop",
+    "5000",
+];
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = env::args().skip(1).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part));
+    let told = clients().and_then(|mut clients| {
+        clients.retain(|(name, _)| is_wanted(name));
+        answers(&clients)
+    });
+    match told {
+        Ok(answers) => {
+            // Whoever reads may have gone.
+            let _ = writeln!(io::stdout(), "{answers}");
+            ExitCode::SUCCESS
+        }
+        Err(sentence) => {
+            eprintln!("{sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every client by a name that says where it comes from, in order.
+fn clients() -> Result<Vec<(String, Files)>, String> {
+    let root = root();
+    let solution = client(&root.join("solutions/lab3-sse/web/client.js"))?;
+    let mut clients = vec![
+        ("untouched".to_owned(), client(&root.join("labs/lab3-sse/web/client.js"))?),
+        ("solution".to_owned(), solution.clone()),
+        ("no files".to_owned(), Files::new()),
+    ];
+    for folder in ["wrong", "also-right"] {
+        for path in list_of(&root.join("solutions/lab3-sse").join(folder), "client-", "diff")? {
+            clients.push((format!("{folder}/{}", stem(&path)), apply(&path, &solution)?));
+        }
+    }
+    for path in list_of(&root.join("book/playground/clients"), "", "js")? {
+        clients.push((format!("clients/{}", stem(&path)), client(&path)?));
+    }
+    Ok(clients)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}.", path.display()))
+}
+
+fn client(path: &Path) -> Result<Files, String> {
+    Ok(Files::from([("client.js".to_owned(), read(path)?)]))
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The files of a folder whose name begins and ends so, in order.
+fn list_of(folder: &Path, prefix: &str, extension: &str) -> Result<Vec<PathBuf>, String> {
+    let entries =
+        fs::read_dir(folder).map_err(|error| format!("{} cannot be listed: {error}.", folder.display()))?;
+    let mut paths: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| stem(path).starts_with(prefix) && path.extension().is_some_and(|end| end == extension))
+        .collect();
+    paths.sort();
+    if paths.is_empty() {
+        return Err(format!("There is no {prefix}*.{extension} in {}.", folder.display()));
+    }
+    Ok(paths)
+}
+
+/// The solution with a diff applied. The diff's header lines, which begin with `#`, are for its readers.
+fn apply(path: &Path, solution: &Files) -> Result<Files, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("{} does not apply: {error}.", path.display());
+    let text = read(path)?;
+    let diff: String =
+        text.lines().skip_while(|line| line.starts_with('#')).flat_map(|line| [line, "\n"]).collect();
+    let patch = diffy::Patch::from_str(&diff).map_err(|error| wrong(&error))?;
+    let client = &solution["client.js"];
+    let changed = diffy::apply(client, &patch).map_err(|error| wrong(&error))?;
+    Ok(Files::from([("client.js".to_owned(), changed)]))
+}
+
+fn answers(clients: &[(String, Files)]) -> Result<Value, String> {
+    let clients = clients.iter().map(|(name, files)| answer(name, files)).collect::<Result<Vec<_>, _>>()?;
+    Ok(json!({ "list": text(&list()), "clients": clients }))
+}
+
+/// Every answer as the text that the module must give, byte for byte.
+fn answer(name: &str, files: &Files) -> Result<Value, String> {
+    let files = json!(files);
+    let read = sources(&files.to_string())?;
+    let began = Instant::now();
+    let (mut checks, mut plays) = (Vec::new(), Vec::new());
+    for lab in list() {
+        for listed in lab.checks {
+            let graded = check(lab.name, listed.name, &read)?;
+            checks.push(json!({ "lab": lab.name, "check": listed.name, "verdict": graded.verdict, "answer": text(&graded) }));
+            for scene in listed.scenes {
+                // What goes wrong at once goes wrong with every seed.
+                let seeds = if name.starts_with("clients/") { &SEEDS[..1] } else { &SEEDS };
+                for &seed in seeds {
+                    let played = text(&play(lab.name, scene.name, seed, &read)?);
+                    plays.push(
+                        json!({ "lab": lab.name, "scene": scene.name, "seed": seed, "answer": played }),
+                    );
+                }
+            }
+        }
+    }
+    let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(
+        json!({ "name": name, "sources": files, "ms": ms, "checks": checks, "plays": plays, "run": run(&read)? }),
+    )
+}
+
+/// The run of the script above: what was done and what was answered, in order.
+fn run(read: &grader::Sources) -> Result<Value, String> {
+    let (mut run, step) = Run::open("lab3", read.clone(), 1)?;
+    let mut told = vec![json!({ "do": "open", "answer": text(&step) })];
+    for line in RUN {
+        let step = match line.parse::<f64>() {
+            Ok(ms) => run.step(ms)?,
+            Err(_) => run.command(line)?,
+        };
+        told.push(json!({ "do": line, "answer": text(&step) }));
+    }
+    Ok(json!(told))
+}
+
+fn text<T: serde::Serialize>(answer: &T) -> String {
+    serde_json::to_string(answer).unwrap_or_else(|error| error.to_string())
+}

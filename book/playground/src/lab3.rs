@@ -1,0 +1,52 @@
+//! Lab 3 in the module: the lab's own checks of the client, the solution's server.
+
+use grader::Lab;
+
+use crate::room::Room;
+
+#[path = "../../../labs/lab3-sse/tests/checks/client.rs"]
+mod client;
+
+/// Embeds the snapshots of these scenes.
+macro_rules! snapshots {
+    ($($scene:ident),* $(,)?) => {
+        &[$((
+            stringify!($scene),
+            include_str!(concat!("../../../labs/lab3-sse/tests/snapshots/", stringify!($scene), ".snap")),
+        )),*]
+    };
+}
+
+/// The lab, as far as the page can grade it: what is
+/// said of it here is what the lab says itself; `tests/lab3.rs` sees to that.
+pub(crate) const ROOM: Room = Room {
+    lab: Lab {
+        name: "lab3",
+        number: 3,
+        title: "the ticker, over Server-Sent Events",
+        folder: "labs/lab3-sse",
+        chapter: "03-server-sent-events.md",
+        checks: &[client::TODO_5, client::TODO_6, client::TODO_7],
+    },
+    snapshots: snapshots![
+        todo_5_shows_prices,
+        todo_5_never_begins,
+        todo_6_the_browser_reconnects,
+        todo_6_after_a_502,
+        todo_6_with_more_patience,
+        todo_6_the_market_is_closed,
+        todo_7_hidden_for_long,
+        todo_7_left_and_restored,
+        todo_7_hidden_while_waiting,
+    ],
+    app: lab3_solution::app,
+    exports: &["watchPrices"],
+    start: "globalThis.stop = new AbortController();
+        client.watchPrices({
+            url: '/prices/stream',
+            show: (price) => say('show', price),
+            status: (status) => say('status', status),
+            signal: stop.signal,
+        });",
+    stop: "stop.abort()",
+};

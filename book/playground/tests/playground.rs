@@ -1,0 +1,278 @@
+//! What the page's module answers, asked natively. `compare.mjs` asks the module itself.
+
+use std::{fs, path::Path};
+
+use grader::{SEEDS, Sources};
+use playground::{Outcome, Run, Step, check, list, play, sources};
+
+fn client_of(folder: &str) -> Sources {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder).join("web/client.js");
+    client(&fs::read_to_string(path).unwrap())
+}
+
+fn client(text: &str) -> Sources {
+    Sources::new([("client.js".to_owned(), text.to_owned())])
+}
+
+fn solution() -> Sources {
+    client_of("solutions/lab3-sse")
+}
+
+fn checks() -> Vec<&'static str> {
+    list()[0].checks.iter().map(|check| check.name).collect()
+}
+
+#[test]
+fn the_solution_passes_every_check_with_the_transcripts_of_the_snapshots() {
+    for name in checks() {
+        let graded = check("lab3", name, &solution()).unwrap();
+        assert_eq!(graded.verdict, "passed", "{name}: {:#?}", graded.lines);
+        assert!(graded.lines.is_empty(), "{name}");
+        for scene in graded.scenes {
+            assert!(scene.holds, "{}", scene.name);
+            assert_eq!(Some(scene.transcript), scene.expected, "{}", scene.name);
+        }
+    }
+}
+
+#[test]
+fn the_untouched_client_is_not_started() {
+    for name in checks() {
+        let graded = check("lab3", name, &client_of("labs/lab3-sse")).unwrap();
+        assert!(["not_started", "waits"].contains(&graded.verdict), "{name}: {}", graded.verdict);
+    }
+}
+
+#[test]
+fn a_wrong_client_fails_with_words_and_both_transcripts() {
+    let name = "todo_5_shows_each_price_and_keeps_its_place";
+    let text = solution().get("client.js").unwrap().replace("'price', (event)", "'message', (event)");
+    let graded = check("lab3", name, &client(&text)).unwrap();
+    assert_eq!(graded.verdict, "failed");
+    assert!(graded.line.is_some_and(|line| line > 1));
+    assert!(
+        graded.lines.iter().any(|line| line.voice == "plain" && line.words.contains("not what was sent")),
+        "{:#?}",
+        graded.lines
+    );
+    assert!(graded.lines.iter().any(|line| line.voice == "expected"));
+    let last = graded.scenes.last().unwrap();
+    assert!(!last.holds);
+    assert_ne!(Some(&last.transcript), last.expected.as_ref());
+}
+
+#[test]
+fn a_failure_with_another_seed_than_the_first_shows_its_own_transcript() {
+    // It knows the first seed's prices by heart.
+    let text = "export function watchPrices({ url, show, status, signal }) {
+        if (signal.aborted) return;
+        const source = new EventSource(url);
+        source.onopen = () => status('live');
+        const known = [7200, 6375, 7475];
+        source.addEventListener('price', (event) => {
+            const price = JSON.parse(event.data);
+            show({ ...price, price: known.shift() });
+        });
+        signal.addEventListener('abort', () => source.close());
+    }";
+    let graded = check("lab3", "todo_5_shows_each_price_and_keeps_its_place", &client(text)).unwrap();
+    assert_eq!(graded.verdict, "failed");
+    let scenes: Vec<_> =
+        graded.scenes.iter().map(|scene| (scene.name, scene.holds, scene.expected.is_some())).collect();
+    assert_eq!(scenes, [("todo_5_shows_prices", true, true), ("todo_5_shows_prices", false, false)]);
+}
+
+#[test]
+fn a_scene_plays_the_same_every_time_and_differently_with_every_seed() {
+    let played = |seed| play("lab3", "todo_5_shows_prices", seed, &solution()).unwrap();
+    let [one, two, three] = SEEDS.map(played);
+    assert_eq!(one, played(SEEDS[0]));
+    assert_eq!(one.outcome, Outcome::Well);
+    assert_ne!(one.transcript, two.transcript);
+    assert_ne!(two.transcript, three.transcript);
+}
+
+#[test]
+fn what_is_not_there_is_told_in_a_sentence() {
+    assert_eq!(check("lab3", "todo_1", &solution()).err().unwrap(), "lab3 has no check `todo_1`.");
+    assert_eq!(play("lab3", "a", 1, &solution()).err().unwrap(), "lab3 has no scene `a`.");
+    let unknown = "There is no lab `lab0` in this module; there is lab3.";
+    assert_eq!(check("lab0", "todo_1", &solution()).err().unwrap(), unknown);
+    assert_eq!(Run::open("lab0", solution(), 1).err().unwrap(), unknown);
+    let told = sources("[1]").unwrap_err();
+    assert!(told.starts_with("The client's files must be an object of texts by name: "), "{told}");
+}
+
+/// Plays it all, in steps of `ms`, for `total` milliseconds.
+fn in_steps(sources: Sources, ms: f64, total: f64, seed: u64) -> String {
+    let (mut run, step) = Run::open("lab3", sources, seed).unwrap();
+    assert_eq!(step.failure, None);
+    let mut told = step.transcript;
+    let mut passed = 0.0;
+    while passed < total {
+        let next = ms.min(total - passed);
+        told += &run.step(next).unwrap().transcript;
+        passed += next;
+    }
+    told
+}
+
+#[test]
+fn a_run_tells_the_same_whatever_its_steps() {
+    let whole = in_steps(solution(), 5_000.0, 5_000.0, 1);
+    assert!(whole.contains("status: live"), "{whole}");
+    assert!(whole.matches("event price").count() >= 9, "{whole}");
+    for ms in [0.7, 1.0, 16.7, 250.0, 1_000.0] {
+        assert_eq!(in_steps(solution(), ms, 5_000.0, 1), whole, "in steps of {ms} ms");
+    }
+    assert_ne!(in_steps(solution(), 5_000.0, 5_000.0, 2), whole, "another seed, another market");
+}
+
+/// The solution's run, some way in.
+fn run() -> Run {
+    let (mut run, step) = Run::open("lab3", solution(), 1).unwrap();
+    assert_eq!(step.failure, None);
+    let step = run.step(1_200.0).unwrap();
+    assert_eq!(step.now, 1_200);
+    assert!(step.transcript.contains("status: live"), "{}", step.transcript);
+    run
+}
+
+/// The numbers of the prices that were shown, in order.
+fn ids(transcript: &str) -> Vec<u64> {
+    let ids = transcript.lines().filter_map(|line| line.split("event price · id ").nth(1));
+    ids.map(|rest| rest.split(' ').next().unwrap().parse().unwrap()).collect()
+}
+
+fn command(run: &mut Run, command: &str, then_ms: f64) -> Step {
+    let told = run.command(command).unwrap().transcript;
+    let mut step = run.step(then_ms).unwrap();
+    step.transcript.insert_str(0, &told);
+    step
+}
+
+#[test]
+fn a_cut_is_seen_and_nothing_is_lost() {
+    let (mut run, step) = Run::open("lab3", solution(), 1).unwrap();
+    let mut told = step.transcript;
+    told += &run.step(2_000.0).unwrap().transcript;
+    told += &command(&mut run, "cut", 10_000.0).transcript;
+    assert!(told.contains("network          #1 cut"), "{told}");
+    assert!(told.contains("status: reconnecting"), "{told}");
+    let ids = ids(&told);
+    let first = ids[0];
+    assert_eq!(ids, (first..first + ids.len() as u64).collect::<Vec<_>>(), "{told}");
+    assert!(ids.len() > 20, "{told}");
+}
+
+#[test]
+fn bytes_that_are_held_arrive_when_the_line_heals() {
+    let mut run = run();
+    let held = command(&mut run, "hold", 3_000.0).transcript;
+    assert!(held.contains("hold") && ids(&held).is_empty(), "{held}");
+    let healed = command(&mut run, "heal", 100.0).transcript;
+    assert!(healed.contains("heal") && ids(&healed).len() >= 5, "{healed}");
+}
+
+#[test]
+fn a_server_that_refuses_is_found_again_when_it_accepts() {
+    let mut run = run();
+    run.command("refuse").unwrap();
+    let away = command(&mut run, "cut", 20_000.0).transcript;
+    assert!(away.contains("refused") && ids(&away).is_empty(), "{away}");
+    let back = command(&mut run, "accept", 40_000.0).transcript;
+    assert!(back.contains("status: live") && !ids(&back).is_empty(), "{back}");
+}
+
+#[test]
+fn a_restart_cuts_the_stream_and_the_client_comes_back() {
+    let mut run = run();
+    let told = command(&mut run, "restart", 10_000.0).transcript;
+    assert!(told.contains("the server restarts") && told.contains("#1 cut"), "{told}");
+    assert!(told.contains("#2 200 text/event-stream") && told.contains("status: live"), "{told}");
+}
+
+#[test]
+fn latency_delays_what_comes_later() {
+    let mut run = run();
+    let told = command(&mut run, "latency 250", 2_000.0).transcript;
+    assert!(told.contains("bytes are under way for 250 ms"), "{told}");
+    // Prices move on every half second; 250 ms later they arrive.
+    assert!(
+        told.lines().any(|line| line.contains("event price") && line.trim_start().starts_with("1750 ms")),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_closed_market_is_told_and_left_alone() {
+    let mut run = run();
+    let told = command(&mut run, "close market", 60_000.0).transcript;
+    assert!(told.contains("204") && told.contains("status: closed"), "{told}");
+    assert_eq!(run.step(60_000.0).unwrap().transcript, "");
+}
+
+#[test]
+fn a_hidden_tab_lets_go_and_comes_back_when_it_is_seen() {
+    let mut run = run();
+    let hidden = command(&mut run, "hide", 61_000.0).transcript;
+    assert!(hidden.contains("abort"), "{hidden}");
+    assert!(ids(&run.step(5_000.0).unwrap().transcript).is_empty());
+    let seen = command(&mut run, "show", 2_000.0).transcript;
+    assert!(seen.contains("?after=") && !ids(&seen).is_empty(), "{seen}");
+}
+
+#[test]
+fn a_user_who_stops_hears_nothing_more() {
+    let mut run = run();
+    run.command("stop").unwrap();
+    run.step(100.0).unwrap();
+    assert_eq!(run.step(60_000.0).unwrap().transcript, "");
+}
+
+#[test]
+fn a_run_tells_what_went_wrong_and_goes_on() {
+    let (mut run, step) =
+        Run::open("lab3", client("export function watchPrices() { for (;;); }"), 1).unwrap();
+    let Some(Outcome::Page { words, file, line: 1, fatal: true, .. }) = step.failure else {
+        panic!("{step:?}")
+    };
+    assert_eq!(file, "client.js");
+    assert!(words.contains("ran on and on"), "{words}");
+    let step = run.step(1_000.0).unwrap();
+    assert_eq!((step.now, step.failure), (1_000, None));
+
+    let (mut run, step) = Run::open("lab3", client("export function watchPrices() { oops"), 1).unwrap();
+    assert!(matches!(step.failure, Some(Outcome::Page { fatal: true, .. })), "{step:?}");
+    assert_eq!(run.command("hide").unwrap().transcript, "");
+
+    let (_, step) = Run::open("lab3", client_of("labs/lab3-sse"), 1).unwrap();
+    assert_eq!(step.failure, Some(Outcome::NotStarted { todo: 5 }));
+}
+
+#[test]
+fn a_run_tells_each_line_of_the_console_once() {
+    let text = "export function watchPrices() { let n = 0; setInterval(() => console.log(`tick ${(n += 1)}`), 1000); }";
+    let (mut run, _) = Run::open("lab3", client(text), 1).unwrap();
+    assert_eq!(run.step(2_500.0).unwrap().console, ["tick 1", "tick 2"]);
+    assert_eq!(run.step(1_000.0).unwrap().console, ["tick 3"]);
+}
+
+#[test]
+fn odd_steps_and_commands_are_refused_in_a_sentence() {
+    let mut run = run();
+    for ms in [-1.0, f64::NAN, f64::INFINITY, 3_600_001.0] {
+        assert!(
+            run.step(ms).err().is_some_and(|told| told.starts_with("A step takes from 0 to 3600000 ms")),
+            "{ms}"
+        );
+    }
+    assert_eq!(run.command("rain").err().unwrap(), "There is no command `rain`.");
+    assert_eq!(run.command("cut everything").err().unwrap(), "There is no command `cut everything`.");
+    for latency in ["latency", "latency -1", "latency much", "latency 60001"] {
+        assert!(
+            run.command(latency).err().is_some_and(|told| told.starts_with("`latency` takes whole")),
+            "{latency}"
+        );
+    }
+}
