@@ -57,10 +57,8 @@ pub fn build(root: &Path, target: &Path, out: &Path) -> Result<(PathBuf, u64), S
         ])
         .arg("--target-dir")
         .arg(&folder)
-        // What a shell sets for other builds would come before the setting below.
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", "--cfg tokio_unstable")
+        // These come before whatever a shell sets for other builds.
+        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(root))
         // Else the engine's build script downloads a toolchain.
         .env("RQUICKJS_SYS_NO_WASI_SDK", "1")
         .env("CC_wasm32_wasip1", compiler)
@@ -77,6 +75,23 @@ pub fn build(root: &Path, target: &Path, out: &Path) -> Result<(PathBuf, u64), S
     fs::create_dir_all(out).map_err(StageError::at(out))?;
     let size = fs::copy(&module, &placed).map_err(StageError::at(&module))?;
     Ok((placed, size))
+}
+
+/// How the Rust is compiled, in cargo's encoding, which bears blanks in paths.
+///
+/// `tokio_unstable`: tokio builds for this target only where it is set. The
+/// rest keeps the paths of this machine, which panics would name, out of the module.
+fn rust_flags(root: &Path) -> OsString {
+    let cargo = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let mut flags = OsString::from("--cfg\u{1f}tokio_unstable");
+    for (path, name) in [(Some(root), "book"), (cargo.as_deref(), "cargo")] {
+        let Some(path) = path else { continue };
+        flags.push("\u{1f}--remap-path-prefix\u{1f}");
+        flags.push(path);
+        flags.push("=");
+        flags.push(name);
+    }
+    flags
 }
 
 /// A compiler that makes wasm and finds the C library for it.
