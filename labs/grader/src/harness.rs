@@ -171,8 +171,13 @@ fn grade(lab: &Lab, package: &str, wanted: &[&Check], folder: &Folder) -> ExitCo
         println!("{}", paint.line(&report));
         reports.push(report);
     });
-    for report in reports.iter().filter(|report| report.verdict == "failed") {
-        println!("\n{}", paint.failure(report));
+    let mut failures = reports.iter().filter(|report| report.verdict == "failed");
+    if let Some(first) = failures.next() {
+        println!("\n{}", paint.failure(first));
+    }
+    // One thing at a time: what comes later often has the same reason.
+    for later in failures {
+        println!("\n{}", paint.later(later, package));
     }
     let passed = reports.iter().filter(|report| report.verdict == "passed").count();
     let failed = reports.len() - passed;
@@ -463,6 +468,11 @@ impl Paint {
             report.contract,
             self.paint("2", &note)
         )
+    }
+
+    fn later(&self, report: &Report, package: &str) -> String {
+        let again = self.paint("2", &format!("cargo test -p {package} {}", report.name));
+        format!("{} {}  {}\n  {again}", self.paint("31", "✗"), report.title, report.in_short())
     }
 
     fn failure(&self, report: &Report) -> String {

@@ -11,6 +11,8 @@ use crate::check::{Check, Failure, Finding, Lab, Standing, Verdict};
 /// Moments told before the first difference, and after it on either side.
 const BEFORE: usize = 3;
 const FROM_THERE: usize = 4;
+/// The label of the sentence that matters most.
+const WHAT_HAPPENED: &str = "What happened";
 
 /// What one check has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +83,15 @@ impl Report {
         self.line.map_or_else(|| self.file.to_owned(), |line| format!("{}:{line}", self.file))
     }
 
+    /// What happened, in one line; empty unless the check failed.
+    pub fn in_short(&self) -> String {
+        let from = self.lines.iter().position(|line| line.words.trim_start().starts_with(WHAT_HAPPENED));
+        let lines = self.lines[from.unwrap_or(self.lines.len())..].iter().enumerate();
+        let paragraph = lines.take_while(|(index, line)| *index == 0 || line.words.starts_with("                  "));
+        let words = paragraph.flat_map(|(_, line)| line.words.split_whitespace()).collect::<Vec<_>>().join(" ");
+        words.strip_prefix(WHAT_HAPPENED).unwrap_or(&words).trim().to_owned()
+    }
+
     /// All lines as text.
     pub fn text(&self) -> String {
         self.lines.iter().fold(String::new(), |text, line| text + &line.words + "\n")
@@ -129,13 +140,9 @@ impl<'a> Telling<'a> {
         }
         let explained = difference.as_ref().and_then(|difference| difference.explain(&self.finding.observed));
         match (&self.finding.failure, explained) {
-            (Some(failure), explained) => {
-                self.label("What happened", &sentence(failure));
-                if let (Failure::Broken(_), Some(explained)) = (failure, explained) {
-                    self.label("In the picture", &explained);
-                }
-            }
-            (None, Some(explained)) => self.label("What happened", &explained),
+            // The check knows better than the picture.
+            (Some(failure), _) => self.label(WHAT_HAPPENED, &sentence(failure)),
+            (None, Some(explained)) => self.label(WHAT_HAPPENED, &explained),
             (None, None) => {}
         }
         if let [.., last] = self.finding.console.as_slice() {
@@ -169,7 +176,9 @@ impl<'a> Telling<'a> {
             self.lines
                 .push(Said { voice: Voice::Expected, words: "  - (nothing more)    expected".to_owned() });
         }
-        for (index, moment) in difference.expected.iter().take(FROM_THERE).enumerate() {
+        // A play that ended here has nothing to hold against what was expected later.
+        let told = difference.observed.len().clamp(1, FROM_THERE);
+        for (index, moment) in difference.expected.iter().take(told).enumerate() {
             self.tell(Voice::Expected, '-', moment, if index == 0 { "expected" } else { "" });
         }
         if difference.observed.is_empty() {
