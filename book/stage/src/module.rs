@@ -82,7 +82,8 @@ pub fn build(root: &Path, target: &Path, out: &Path) -> Result<(PathBuf, u64), S
 /// `tokio_unstable`: tokio builds for this target only where it is set. The
 /// rest keeps the paths of this machine, which panics would name, out of the module.
 fn rust_flags(root: &Path) -> OsString {
-    let cargo = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let cargo =
+        env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
     let mut flags = OsString::from("--cfg\u{1f}tokio_unstable");
     for (path, name) in [(Some(root), "book"), (cargo.as_deref(), "cargo")] {
         let Some(path) = path else { continue };
