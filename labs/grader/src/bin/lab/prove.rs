@@ -394,7 +394,7 @@ impl Prover<'_> {
         } else {
             // Nothing here asks for the server as a program, and linking it takes a second.
             if !changed.iter().any(|name| name == MAIN) {
-                files.remove(MAIN);
+                files.insert(MAIN.to_owned(), b"//! Nobody runs this one.\n\nfn main() {}\n".to_vec());
             }
             let folder = self.tree.solution(self.lab);
             self.tree.put(&folder, &files)?;
