@@ -6,14 +6,11 @@ use std::time::Duration;
 use feed::{Feed, Market};
 use grader::{Bench, Failure, Page, Session, Sources};
 use serde::Serialize;
-use tokio::time::interval;
 
 use crate::{Outcome, room::Room};
 
 /// How many updates the market's feed keeps.
 const KEPT: usize = 1_000;
-/// A price moves this often, as where a lab runs on a port.
-const PACE: Duration = Duration::from_millis(500);
 /// One step may let this much time pass: more would keep the page waiting.
 const LONGEST_STEP: Duration = Duration::from_secs(60 * 60);
 /// The longest way from one end of the line to the other that can be ordered, in milliseconds.
@@ -57,7 +54,7 @@ impl Run {
         let mut session = Session::open(sources, seed);
         let opened = session.with(async |bench| {
             bench.serve((room.app)(feed.clone()));
-            tokio::task::spawn_local(trade(feed.clone(), Market::new(seed)));
+            tokio::task::spawn_local(Market::new(seed).trade(feed.clone()));
             bench.page(room.exports)
         });
         let mut run = Self { page: None, room, feed, session, told: 0 };
@@ -176,20 +173,6 @@ impl Run {
             transcript: self.session.take().to_string(),
             console: new,
             failure: self.session.failure().map(Outcome::from),
-        }
-    }
-}
-
-/// The opening prices, then one move after the other, for as long as the market is open.
-async fn trade(feed: Feed, mut market: Market) {
-    for price in market.prices().collect::<Vec<_>>() {
-        feed.publish(price).await;
-    }
-    let mut bell = interval(PACE);
-    loop {
-        bell.tick().await;
-        if !feed.is_closed() {
-            feed.publish(market.tick()).await;
         }
     }
 }

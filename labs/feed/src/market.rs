@@ -1,6 +1,13 @@
 //! A small market whose prices move the same way for everybody.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+
+use crate::Feed;
+
+/// How often a price moves.
+const PACE: Duration = Duration::from_millis(500);
 
 const LISTED: [(&str, i64); 4] = [("BBCA", 9_850), ("BMRI", 6_100), ("GOTO", 64), ("TLKM", 2_780)];
 
@@ -41,6 +48,21 @@ impl Market {
         // A price never falls to zero: it bounces.
         *price = if up || *price <= step { *price + step } else { *price - step };
         json!({ "symbol": symbol, "price": price })
+    }
+
+    /// Publishes what the market stands at, and then one move every half
+    /// second, for ever. While the market is closed nothing moves.
+    pub async fn trade(mut self, feed: Feed) {
+        for price in self.prices().collect::<Vec<_>>() {
+            feed.publish(price).await;
+        }
+        let mut bell = tokio::time::interval(PACE);
+        loop {
+            bell.tick().await;
+            if !feed.is_closed() {
+                feed.publish(self.tick()).await;
+            }
+        }
     }
 
     /// A number below `bound`, by SplitMix64. Good enough for prices, and the same everywhere.

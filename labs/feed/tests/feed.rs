@@ -129,3 +129,14 @@ fn the_same_seed_moves_the_same_prices() {
         assert!(price["price"].as_i64().is_some_and(|price| price > 0), "{price}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_market_opens_with_every_price_and_moves_one_each_half_second() {
+    let feed = Feed::memory(100);
+    let trading = tokio::spawn(Market::new(7).trade(feed.clone()));
+    tokio::time::sleep(Duration::from_millis(1_750)).await;
+    trading.abort();
+    let listed = Market::symbols().count() as u64;
+    // A move at once, and one at 500, 1000 and 1500 ms.
+    assert_eq!(feed.head(), listed + 4);
+}

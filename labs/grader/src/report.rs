@@ -87,8 +87,10 @@ impl Report {
     pub fn in_short(&self) -> String {
         let from = self.lines.iter().position(|line| line.words.trim_start().starts_with(WHAT_HAPPENED));
         let lines = self.lines[from.unwrap_or(self.lines.len())..].iter().enumerate();
-        let paragraph = lines.take_while(|(index, line)| *index == 0 || line.words.starts_with("                  "));
-        let words = paragraph.flat_map(|(_, line)| line.words.split_whitespace()).collect::<Vec<_>>().join(" ");
+        let paragraph =
+            lines.take_while(|(index, line)| *index == 0 || line.words.starts_with("                  "));
+        let words =
+            paragraph.flat_map(|(_, line)| line.words.split_whitespace()).collect::<Vec<_>>().join(" ");
         words.strip_prefix(WHAT_HAPPENED).unwrap_or(&words).trim().to_owned()
     }
 

@@ -4,7 +4,7 @@
 //! that names everything a running server needs, so that `cargo test -p lab3`
 //! and `cargo run -p lab3` share one build of it.
 
-use std::{io, path::Path, process::ExitCode, time::Duration};
+use std::{io, path::Path, process::ExitCode};
 
 use axum::{Router, http::header, response::IntoResponse, routing::get};
 use feed::{Feed, Market};
@@ -43,7 +43,7 @@ pub async fn run(port: u16, web: impl AsRef<Path>, app: impl FnOnce(Feed) -> Rou
 async fn serve(port: u16, web: &Path, app: impl FnOnce(Feed) -> Router) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let feed = Feed::memory(KEPT);
-    tokio::spawn(trade(feed.clone()));
+    tokio::spawn(Market::new(1).trade(feed.clone()));
     println!("http://127.0.0.1:{port}/  (Ctrl-C ends it)");
     let app = with_page(app(feed), web);
     tokio::select! {
@@ -60,17 +60,4 @@ pub fn with_page(app: Router, web: impl AsRef<Path>) -> Router {
 
 async fn look() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css")], LOOK)
-}
-
-/// Publishes the opening prices, then one move every half second, for ever.
-pub async fn trade(feed: Feed) {
-    let mut market = Market::new(1);
-    for price in market.prices().collect::<Vec<_>>() {
-        feed.publish(price).await;
-    }
-    let mut bell = tokio::time::interval(Duration::from_millis(500));
-    loop {
-        bell.tick().await;
-        feed.publish(market.tick()).await;
-    }
 }
