@@ -1,4 +1,4 @@
-//! Lab 3, solved: `cargo run -p lab3-solution`.
+//! Lab 3, for real: `cargo run -p lab3-solution`.
 
 use std::process::ExitCode;
 
