@@ -130,8 +130,9 @@ impl Engine {
             })?,
         )?;
         ctx.globals().set("__host", host)?;
-        let text = loader::prelude(loader::MAIN).unwrap_or_default();
-        let (main, _) = Module::declare(ctx.clone(), loader::MAIN, text)?.eval()?;
+        let main =
+            loader::declare_prelude(ctx, loader::MAIN).ok_or_else(|| Error::new_loading(loader::MAIN))??;
+        let (main, _) = main.eval()?;
         let dispatch: Function = main.get("dispatch")?;
         let say: Function = main.get("say")?;
         *self.dispatch.borrow_mut() = Some(Persistent::save(ctx, dispatch));

@@ -1,12 +1,19 @@
 //! The client's files, and how `import` finds them.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    rc::Rc,
+    sync::{Arc, Mutex},
+};
 
 use rquickjs::{
     Ctx, Error, Module, Result,
     loader::{ImportAttributes, Loader, Resolver},
-    module::Declared,
+    module::{Declared, WriteOptions},
 };
+
+use crate::tape::lock;
 
 /// The client's files by name (`client.js`, `lib/view.js`).
 ///
@@ -63,9 +70,26 @@ const PRELUDE: &[(&str, &str)] = &[
 /// The prelude's module that imports all others and names the globals.
 pub(super) const MAIN: &str = "grader:main.js";
 
-/// The text of a prelude module.
-pub(super) fn prelude(name: &str) -> Option<&'static str> {
-    PRELUDE.iter().find(|(module, _)| *module == name).map(|(_, text)| *text)
+/// What the engine made of the prelude when the first page of this process was opened.
+///
+/// A lab opens some fifty pages, and compiling the prelude was most of the time that each took.
+static COMPILED: Mutex<BTreeMap<&str, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+
+/// Declares a module of the prelude; nothing if there is none of that name.
+#[allow(unsafe_code)]
+pub(super) fn declare_prelude<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<Module<'js, Declared>>> {
+    let (name, text) = PRELUDE.iter().find(|(module, _)| *module == name)?;
+    let compiled = lock(&COMPILED).get(name).cloned();
+    if let Some(bytes) = compiled {
+        // SAFETY: these bytes were written below by this same engine, in this
+        // process, and have not been changed since. The engine copies them.
+        return Some(unsafe { Module::load(ctx.clone(), &bytes) });
+    }
+    Some(Module::declare(ctx.clone(), *name, *text).and_then(|module| {
+        let bytes = module.write(WriteOptions::default())?;
+        lock(&COMPILED).insert(name, bytes.into());
+        Ok(module)
+    }))
 }
 
 /// A file that an `import` named and that does not exist: its name and its importer.
@@ -132,9 +156,11 @@ impl Loader for Texts {
         name: &str,
         _: Option<ImportAttributes<'js>>,
     ) -> Result<Module<'js, Declared>> {
-        let text = prelude(name).or_else(|| self.0.get(name));
-        match text {
-            Some(text) => Module::declare(ctx.clone(), name, text.as_bytes()),
+        if let Some(module) = declare_prelude(ctx, name) {
+            return module;
+        }
+        match self.0.get(name) {
+            Some(text) => Module::declare(ctx.clone(), name, text),
             None => Err(Error::new_loading(name)),
         }
     }
