@@ -19,9 +19,11 @@ mod report;
 mod script;
 mod serve;
 mod session;
+#[cfg(feature = "insta")]
+mod store;
 mod tape;
 
-#[cfg(all(feature = "insta", not(target_family = "wasm")))]
+#[cfg(not(target_family = "wasm"))]
 pub mod harness;
 
 pub use bench::Bench;
