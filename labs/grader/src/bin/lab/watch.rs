@@ -11,7 +11,7 @@ use crate::repo::{Lab, Repo};
 use crate::sentence::{Result, Sentence};
 
 /// How often the files are looked at. A lab has a dozen; looking costs well under a millisecond.
-const LOOK: Duration = Duration::from_millis(40);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What tells one state of a file from the next.
 type Stamp = (Option<SystemTime>, u64);
