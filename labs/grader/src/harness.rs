@@ -131,6 +131,13 @@ impl Wishes {
     }
 }
 
+/// Says a line on standard output. Whoever reads it may have gone (`| head`): the checks go on, and so does the report.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        let _ = writeln!(io::stdout(), $($words)*);
+    }};
+}
+
 /// Grades a lab: the whole `main` of its `tests/grade.rs`.
 ///
 /// `folder` is the package's folder (`env!("CARGO_MANIFEST_DIR")`); the
@@ -148,7 +155,7 @@ pub fn main(lab: &Lab, package: &str, folder: &str) -> ExitCode {
     let wanted: Vec<_> = lab.checks.iter().filter(|check| wishes.want(check)).collect();
     if wishes.list {
         for check in wanted {
-            println!("{}: test", check.name);
+            say!("{}: test", check.name);
         }
         return ExitCode::SUCCESS;
     }
@@ -160,32 +167,32 @@ pub fn main(lab: &Lab, package: &str, folder: &str) -> ExitCode {
 
 fn grade(lab: &Lab, package: &str, wanted: &[&Check], folder: &Folder) -> ExitCode {
     let paint = Paint::choose();
-    println!("\n{} · {}\n", paint.strong(package), lab.title);
+    say!("\n{} · {}\n", paint.strong(package), lab.title);
     let sources = folder.sources();
     let snapshots = folder.snapshots(lab);
     let mut reports = Vec::new();
     side_by_side(wanted, &sources, &snapshots, |check, verdict| {
         let source = fs::read_to_string(folder.0.join(check.file)).ok();
         let report = Report::new(lab, check, &verdict, source.as_deref());
-        println!("{}", paint.line(&report));
+        say!("{}", paint.line(&report));
         reports.push(report);
     });
     let mut failures = reports.iter().filter(|report| report.verdict == "failed");
     if let Some(first) = failures.next() {
-        println!("\n{}", paint.failure(first));
+        say!("\n{}", paint.failure(first));
     }
     // One thing at a time: what comes later often has the same reason.
     for later in failures {
-        println!("\n{}", paint.later(later, package));
+        say!("\n{}", paint.later(later, package));
     }
     let passed = reports.iter().filter(|report| report.verdict == "passed").count();
     let failed = reports.len() - passed;
     let word = if failed == 0 { "ok" } else { "FAILED" };
-    println!(
+    say!(
         "\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {} filtered out\n",
         lab.checks.len() - wanted.len()
     );
-    println!("{}", summary(package, lab, &reports));
+    say!("{}", summary(package, lab, &reports));
     if let Err(error) = write_report(package, lab, &reports) {
         eprintln!("(The report for `cargo lab` could not be written: {error}.)");
     }
@@ -334,7 +341,10 @@ fn settle(snapshots: &Path, scene: &Scene, played: &Played) -> Compared {
     }
     let path = snapshots.join(format!("{}.snap", scene.name));
     let stored = fs::read_to_string(&path).map_err(|_| {
-        format!("The snapshot tests/snapshots/{}.snap is missing: `git checkout -- tests/snapshots` brings it back.", scene.name)
+        format!(
+            "The snapshot tests/snapshots/{}.snap is missing: `git checkout -- '*.snap'` brings it back.",
+            scene.name
+        )
     });
     match stored.and_then(|file| snapshot_transcript(scene.name, &file)) {
         Err(why) => Compared::Unusable(why),
@@ -358,16 +368,13 @@ fn repeat(checks: &[&Check], sources: &Sources, times: usize) -> ExitCode {
                     None => passed += 1,
                     Some(other) => {
                         failed += 1;
-                        println!(
-                            "{} differs from itself (seed {seed}):\n{}\n{}",
-                            scene.name, first.0, other.0
-                        );
+                        say!("{} differs from itself (seed {seed}):\n{}\n{}", scene.name, first.0, other.0);
                     }
                 }
             }
         }
     }
-    println!("each played {times} times\n{passed} passed, {failed} failed");
+    say!("each played {times} times\n{passed} passed, {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

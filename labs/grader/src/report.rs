@@ -440,7 +440,7 @@ pub fn snapshot_transcript(name: &str, file: &str) -> Result<Transcript, String>
     let intact = file.lines().any(|line| line.starts_with("description:") && line.contains(&seal(body)));
     if !intact {
         return Err(format!(
-            "The snapshot tests/snapshots/{name}.snap has been changed: it is what the lab asks for, and no longer fits its seal. `git checkout -- tests/snapshots` brings it back."
+            "The snapshot tests/snapshots/{name}.snap has been changed: it is what the lab asks for, and no longer fits its seal. `git checkout -- '*.snap'` brings it back."
         ));
     }
     Transcript::parse(body)

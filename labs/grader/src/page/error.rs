@@ -221,7 +221,10 @@ impl fmt::Display for PageError {
                  names are relative, with the ending: `import … from './todo.js'`."
             ),
             PageError::MissingFile { file, importer: None } => {
-                write!(f, "there is no {file} in the client's folder; restore it from the lab.")
+                write!(
+                    f,
+                    "there is no {file} in the folder web; `git checkout -- '*/{file}'` or `cargo lab reset` brings it back."
+                )
             }
             PageError::Uncaught { name, message, place } => {
                 write!(f, "{place}: uncaught {name}: {}", stop(message))?;
