@@ -1,0 +1,13 @@
+//! What lab 1 asks.
+
+use grader::Lab;
+
+/// Lab 1, with its checks in the order of the TODOs.
+pub(crate) const LAB: Lab = Lab {
+    name: "lab1",
+    number: 1,
+    title: "prices on request, over plain HTTP",
+    folder: "labs/lab1-fetch",
+    chapter: "01-one-exchange.md",
+    checks: &[],
+};

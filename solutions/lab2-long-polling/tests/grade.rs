@@ -1,0 +1,12 @@
+//! `cargo test -p lab2-solution`: the lab's own checks, on the solution.
+
+extern crate lab2_solution as lab2;
+
+use std::process::ExitCode;
+
+#[path = "../../../labs/lab2-long-polling/tests/checks/mod.rs"]
+mod checks;
+
+fn main() -> ExitCode {
+    grader::harness::main(&checks::LAB, env!("CARGO_PKG_NAME"), env!("CARGO_MANIFEST_DIR"))
+}

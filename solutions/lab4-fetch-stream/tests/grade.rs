@@ -1,0 +1,12 @@
+//! `cargo test -p lab4-solution`: the lab's own checks, on the solution.
+
+extern crate lab4_solution as lab4;
+
+use std::process::ExitCode;
+
+#[path = "../../../labs/lab4-fetch-stream/tests/checks/mod.rs"]
+mod checks;
+
+fn main() -> ExitCode {
+    grader::harness::main(&checks::LAB, env!("CARGO_PKG_NAME"), env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,8 @@
+//! Lab 5, for real: `cargo run -p lab5-solution`.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    host::run(3005, concat!(env!("CARGO_MANIFEST_DIR"), "/web"), lab5_solution::app).await
+}
