@@ -89,6 +89,11 @@ impl Bench {
         Ask::new(self.0.net.lane(None, self.next_client()), self.0.tape.clone(), method, target)
     }
 
+    /// The same, as `client A`, `client B` … in the transcript.
+    pub fn ask_of(&self, client: char, method: &str, target: &str) -> Ask {
+        Ask::new(self.0.net.lane(Some(client), self.next_client()), self.0.tape.clone(), method, target)
+    }
+
     /// Opens the student's client in a page of its own. The module must export `exports`.
     ///
     /// # Errors
@@ -137,6 +142,12 @@ impl Bench {
     /// Cuts every open connection and waits until both ends know.
     pub async fn cut(&self) {
         self.0.net.cut();
+        self.wait_ms(20).await;
+    }
+
+    /// Cuts every open connection of this client, and waits until both ends know.
+    pub async fn cut_of(&self, client: char) {
+        self.0.net.cut_of(client);
         self.wait_ms(20).await;
     }
 
@@ -236,6 +247,11 @@ impl Bench {
     /// Tells reconnection times on connections that are opened from now on.
     pub fn show_retry(&self) {
         self.0.tape.focus(|lens| lens.retry = true);
+    }
+
+    /// Tells WebSocket pings and pongs on connections that are opened from now on.
+    pub fn show_pings(&self) {
+        self.0.tape.focus(|lens| lens.pings = true);
     }
 
     /// The contract leaves the time of the last such moment open: see the window, in milliseconds after `since`.

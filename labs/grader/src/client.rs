@@ -5,17 +5,18 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::{task::AbortHandle, time::Instant};
-use wire::sse;
+use wire::{sse, ws};
 
 use crate::{
     Failure,
     bench::within,
     net::Lane,
     serve::whole,
+    socket::Socket,
     tape::{Mark, Tape},
 };
 
@@ -65,7 +66,7 @@ impl Ask {
             let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line))
                 .await
                 .map_err(|error| error.to_string())?;
-            let connection = HangUp(tokio::spawn(connection).abort_handle());
+            let connection = HangUp(tokio::spawn(connection.with_upgrades()).abort_handle());
             let response = send.send_request(request).await.map_err(|error| error.to_string())?;
             Ok::<_, String>((response, connection))
         };
@@ -74,13 +75,56 @@ impl Ask {
                 "No answer to {what} within 5 s: does the handler await something that never comes?"
             ))
         });
-        let (response, connection) = answered.await?.map_err(|_| {
+        let (mut response, connection) = answered.await?.map_err(|_| {
             Failure::broken(format!("The server closed the connection before it answered {what}."))
         })?;
+        let upgraded = hyper::upgrade::on(&mut response);
         let (head, body) = response.into_parts();
-        Ok(Answer { what, status: head.status, headers: head.headers, body, connection, tape: self.tape })
+        Ok(Answer {
+            what,
+            upgraded,
+            status: head.status,
+            headers: head.headers,
+            body,
+            connection,
+            tape: self.tape,
+        })
+    }
+
+    /// Asks for WebSocket (RFC 6455 § 4.1) and speaks it from then on.
+    ///
+    /// # Errors
+    /// As [`Ask::send`], and where the answer is not a right `101`.
+    pub async fn upgrade(self) -> Result<Socket, Failure> {
+        let tape = self.tape.clone();
+        let answer = self.asking_for_websocket().send().await?.with_status(101)?;
+        let accepted = answer.headers.get(header::SEC_WEBSOCKET_ACCEPT).map(http::HeaderValue::as_bytes);
+        if accepted != Some(ws::accept_key(KEY).as_bytes()) {
+            return Err(Failure::broken(format!(
+                "{} is answered with 101 and without the right `sec-websocket-accept`.",
+                answer.what
+            )));
+        }
+        let what = answer.what;
+        let upgraded = answer.upgraded.await.map_err(|_| {
+            Failure::broken(format!(
+                "The server closed the connection after it had answered {what} with 101."
+            ))
+        })?;
+        Ok(Socket::new(upgraded, ws::Sender::Client, tape))
+    }
+
+    /// Adds the headers of the opening handshake: what [`Ask::upgrade`] sends, for a check that expects a refusal.
+    pub fn asking_for_websocket(self) -> Self {
+        self.header("connection", "Upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", KEY)
     }
 }
+
+/// The opening handshake's `Sec-WebSocket-Key`: 16 bytes in base64 (RFC 6455 § 4.1), here always the same ones.
+const KEY: &str = "dGhlIG1hcmtldCBvcGVucw==";
 
 /// Closes a connection when it is dropped, as a client that leaves does.
 struct HangUp(AbortHandle);
@@ -98,6 +142,7 @@ pub struct Answer {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
+    upgraded: OnUpgrade,
     body: Incoming,
     connection: HangUp,
     tape: Tape,

@@ -19,6 +19,7 @@ mod report;
 mod script;
 mod serve;
 mod session;
+mod socket;
 #[cfg(feature = "insta")]
 mod store;
 mod tape;
@@ -34,5 +35,6 @@ pub use page::{Page, PageError, Place, Sources, Spent, Storm};
 pub use report::{Report, Said, Voice, snapshot_body, snapshot_transcript};
 pub use script::{Asked, Script, Stream};
 pub use session::Session;
+pub use socket::{Heard, Socket};
 pub use tape::{Mark, Pulse, Tape};
 pub use wire;

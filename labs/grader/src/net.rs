@@ -38,7 +38,8 @@ pub(crate) struct Net(Arc<Shared>);
 struct Shared {
     tape: Tape,
     state: Mutex<State>,
-    cut: watch::Sender<u64>,
+    /// Whose connections were cut last; everybody's if it names nobody.
+    cut: watch::Sender<Option<char>>,
     held: watch::Sender<bool>,
 }
 
@@ -59,7 +60,7 @@ impl Net {
                 latency: LATENCY,
                 bytes_per_second: None,
             }),
-            cut: watch::Sender::new(0),
+            cut: watch::Sender::new(None),
             held: watch::Sender::new(false),
         }))
     }
@@ -78,7 +79,12 @@ impl Net {
 
     /// Cuts every open connection: each end sees a reset, bytes under way are lost.
     pub(crate) fn cut(&self) {
-        self.0.cut.send_modify(|cuts| *cuts += 1);
+        self.0.cut.send_replace(None);
+    }
+
+    /// Cuts every open connection of one client.
+    pub(crate) fn cut_of(&self, client: char) {
+        self.0.cut.send_replace(Some(client));
     }
 
     /// Lets bytes wait in the line, or delivers what has waited.
@@ -142,7 +148,9 @@ impl Lane {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         let tap = Mutex::new(Tap::new(self.client, self.net.0.tape.lens()));
-        tokio::spawn(Relay { net: self.net.clone(), lag, tap }.run(client_wire, server_wire));
+        tokio::spawn(
+            Relay { net: self.net.clone(), client: self.client, lag, tap }.run(client_wire, server_wire),
+        );
         Ok(client_line)
     }
 }
@@ -205,6 +213,7 @@ enum Direction {
 /// Carries the bytes of one connection and tells the tape what they say.
 struct Relay {
     net: Net,
+    client: Option<char>,
     /// What this connection adds to the network's latency.
     lag: Duration,
     tap: Mutex<Tap>,
@@ -226,7 +235,7 @@ impl Relay {
         };
         tokio::select! {
             biased;
-            _ = async { let _ = cut.changed().await; sleep(self.lag).await } => {
+            () = self.is_cut(&mut cut) => {
                 self.tell(|tap, at, _| tap.cut(at));
                 cut_at_client.store(true, Ordering::Relaxed);
                 cut_at_server.store(true, Ordering::Relaxed);
@@ -234,6 +243,18 @@ impl Relay {
             () = carry => {}
         }
         // Both halves are dropped here: each end reads an end, or a reset if the line was cut.
+    }
+
+    /// Waits until somebody cuts this connection, and until both ends know.
+    async fn is_cut(&self, cut: &mut watch::Receiver<Option<char>>) {
+        loop {
+            // The network outlives its connections: the channel is never closed.
+            let _ = cut.changed().await;
+            if cut.borrow_and_update().is_none_or(|client| Some(client) == self.client) {
+                break;
+            }
+        }
+        sleep(self.lag).await;
     }
 
     fn latency(&self) -> Duration {

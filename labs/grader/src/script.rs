@@ -5,18 +5,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Either, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::{
+    body::{Frame, Incoming},
+    upgrade::OnUpgrade,
+};
 use hyper_util::rt::TokioIo;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinHandle, JoinSet},
 };
 use tokio_stream::wrappers::UnboundedReceiverStream;
+use wire::ws;
 
 use crate::{
     Failure,
     bench::within,
     net::Line,
+    socket::Socket,
     tape::{Mark, Tape},
 };
 
@@ -98,6 +103,8 @@ pub struct Asked {
     /// When it arrived at the server.
     pub at: Mark,
     reply: oneshot::Sender<Response<Body>>,
+    upgrade: OnUpgrade,
+    tape: Tape,
 }
 
 impl Asked {
@@ -139,6 +146,31 @@ impl Asked {
             Either::Right(StreamBody::new(UnboundedReceiverStream::new(body))),
         ));
         Stream(Some(parts))
+    }
+
+    /// Answers the opening handshake of a WebSocket (RFC 6455 § 4.2.2) and speaks with the client from then on.
+    ///
+    /// # Errors
+    /// Where the request is no such handshake, or the client is gone.
+    pub async fn upgrade(self) -> Result<Socket, Failure> {
+        let what = format!("{} {}", self.method, self.target);
+        let Some(key) = self.header("sec-websocket-key").map(str::to_owned) else {
+            return Err(Failure::broken(format!("{what} is no opening handshake of a WebSocket.")));
+        };
+        let accept = ws::accept_key(&key);
+        let mut headers =
+            vec![("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", &accept)];
+        // The first that the client offers, so that one who offers several has an answer.
+        let offered = self.header("sec-websocket-protocol").and_then(|all| all.split(',').next());
+        let offered = offered.map(|protocol| protocol.trim().to_owned());
+        headers.extend(offered.as_deref().map(|protocol| ("sec-websocket-protocol", protocol)));
+        let response = response(101, &headers, Either::Left(Full::default()));
+        let _ = self.reply.send(response);
+        let upgraded = self
+            .upgrade
+            .await
+            .map_err(|_| Failure::broken(format!("The client was gone before {what} was answered.")))?;
+        Ok(Socket::new(upgraded, ws::Sender::Server, self.tape))
     }
 
     fn send(self, response: Response<Body>) {
@@ -196,9 +228,10 @@ impl Drop for Stream {
 }
 
 async fn serve_connection(line: Line, requests: mpsc::UnboundedSender<Asked>, tape: Tape) {
-    let ask = hyper::service::service_fn(move |request: Request<Incoming>| {
+    let ask = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let (requests, tape) = (requests.clone(), tape.clone());
         async move {
+            let upgrade = hyper::upgrade::on(&mut request);
             let (head, body) = request.into_parts();
             let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let (reply, answered) = oneshot::channel();
@@ -209,11 +242,16 @@ async fn serve_connection(line: Line, requests: mpsc::UnboundedSender<Asked>, ta
                 body,
                 at: tape.now(),
                 reply,
+                upgrade,
+                tape,
             };
             // A check that has ended answers nobody; the connection closes with it.
             let _ = requests.send(asked);
             answered.await.map_err(|_| "the check has closed this connection")
         }
     });
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(line), ask).await;
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(line), ask)
+        .with_upgrades()
+        .await;
 }
