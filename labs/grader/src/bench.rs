@@ -4,7 +4,7 @@ use std::{cell::RefCell, future::Future, rc::Rc, time::Duration};
 
 use axum::Router;
 use tokio::{sync::mpsc, task::JoinHandle, time::sleep};
-use wire::{Moment, Place, Transcript, What, transcript::Data};
+use wire::{Moment, Place, Transcript, What, tap::Tally, transcript::Data};
 
 use crate::{
     Failure, Page, PageError, Sources,
@@ -309,6 +309,11 @@ impl Bench {
             _ => None,
         });
         said.collect()
+    }
+
+    /// What has passed so far on each connection, in bytes, in the order in which they were opened.
+    pub fn traffic(&self) -> Vec<Tally> {
+        self.0.net.tallies()
     }
 
     /// Waits until `happened` answers with something, asking whenever more

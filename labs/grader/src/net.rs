@@ -20,7 +20,10 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::{Instant, sleep, sleep_until},
 };
-use wire::{Place, What, tap::Tap};
+use wire::{
+    Place, What,
+    tap::{Tally, Tap},
+};
 
 use crate::tape::{Tape, lock};
 
@@ -48,6 +51,8 @@ struct State {
     refusing: bool,
     latency: Duration,
     bytes_per_second: Option<u64>,
+    /// One for each connection that was ever opened: a play is short.
+    taps: Vec<Arc<Mutex<Tap>>>,
 }
 
 impl Net {
@@ -59,6 +64,7 @@ impl Net {
                 refusing: false,
                 latency: LATENCY,
                 bytes_per_second: None,
+                taps: Vec::new(),
             }),
             cut: watch::Sender::new(None),
             held: watch::Sender::new(false),
@@ -96,6 +102,11 @@ impl Net {
     /// Refuses new connections, or accepts them again.
     pub(crate) fn refuse(&self, refusing: bool) {
         lock(&self.0.state).refusing = refusing;
+    }
+
+    /// What has passed on each connection so far, in the order in which they were opened.
+    pub(crate) fn tallies(&self) -> Vec<Tally> {
+        lock(&self.0.state).taps.iter().map(|tap| lock(tap).tally()).collect()
     }
 
     /// How long bytes are under way from now on, before what each connection adds to it.
@@ -147,7 +158,8 @@ impl Lane {
             tape.add(Place::Network, self.client, Some(tape.next_exchange()), What::Refused);
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
-        let tap = Mutex::new(Tap::new(self.client, self.net.0.tape.lens()));
+        let tap = Arc::new(Mutex::new(Tap::new(self.client, self.net.0.tape.lens())));
+        lock(&self.net.0.state).taps.push(Arc::clone(&tap));
         tokio::spawn(
             Relay { net: self.net.clone(), client: self.client, lag, tap }.run(client_wire, server_wire),
         );
@@ -216,7 +228,7 @@ struct Relay {
     client: Option<char>,
     /// What this connection adds to the network's latency.
     lag: Duration,
-    tap: Mutex<Tap>,
+    tap: Arc<Mutex<Tap>>,
 }
 
 impl Relay {

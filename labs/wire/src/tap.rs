@@ -72,6 +72,38 @@ impl Default for Lens {
     }
 }
 
+/// What passed on a connection, in bytes and in exchanges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Requests whose head came to its end.
+    pub requests: u64,
+    /// Bytes from the client.
+    pub to_server: Bytes,
+    /// Bytes from the server.
+    pub to_client: Bytes,
+}
+
+/// The bytes of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bytes {
+    /// In heads: the request or status line, the header fields, and the empty line behind them (RFC 9112 § 2.1).
+    pub heads: u64,
+    /// In everything else: bodies with their framing, and WebSocket frames.
+    pub bodies: u64,
+}
+
+impl Bytes {
+    fn pass(&mut self, bytes: &[u8]) {
+        self.bodies += bytes.len() as u64;
+    }
+
+    /// Bytes that have passed before turn out to be a head.
+    fn were_a_head(&mut self, length: usize) {
+        self.bodies -= length as u64;
+        self.heads += length as u64;
+    }
+}
+
 /// Reads one connection.
 ///
 /// ```
@@ -99,6 +131,7 @@ pub struct Tap {
     open: VecDeque<Exchange>,
     /// Bytes that are no HTTP have been noted.
     is_noted: bool,
+    tally: Tally,
 }
 
 /// Where the reading of one direction stands.
@@ -165,6 +198,7 @@ impl Tap {
             early: Vec::new(),
             open: VecDeque::new(),
             is_noted: false,
+            tally: Tally::default(),
         }
     }
 
@@ -177,6 +211,7 @@ impl Tap {
         next_exchange: &mut impl FnMut() -> u32,
     ) -> Vec<Moment> {
         let mut told = self.told(at, Place::ToServer);
+        self.tally.to_server.pass(bytes);
         let joined;
         let mut rest = bytes;
         if !self.early.is_empty() && !matches!(self.requests, Reading::Undecided) {
@@ -192,6 +227,8 @@ impl Tap {
                         Ok(None) => break,
                         Ok(Some(head)) => {
                             rest = rest.get(head.length - before..).unwrap_or_default();
+                            self.tally.to_server.were_a_head(head.length);
+                            self.tally.requests += 1;
                             self.begin_request(head, next_exchange(), &mut told);
                         }
                         Err(why) => self.give_up(why, &mut told),
@@ -235,6 +272,7 @@ impl Tap {
     /// The server sent `bytes`. `at` is in milliseconds.
     pub fn to_client(&mut self, at: u64, bytes: &[u8]) -> Vec<Moment> {
         let mut told = self.told(at, Place::ToClient);
+        self.tally.to_client.pass(bytes);
         let mut rest = bytes;
         while !rest.is_empty() {
             match &mut self.responses {
@@ -245,6 +283,7 @@ impl Tap {
                         Ok(None) => break,
                         Ok(Some(head)) => {
                             rest = rest.get(head.length - before..).unwrap_or_default();
+                            self.tally.to_client.were_a_head(head.length);
                             self.begin_response(head, &mut told);
                         }
                         Err(why) => self.give_up(why, &mut told),
@@ -305,6 +344,11 @@ impl Tap {
         let mut told = self.told(at, Place::Network);
         self.close(What::Cut, &mut told);
         told.moments
+    }
+
+    /// What has passed so far. A head that has not come to its end counts with the bodies.
+    pub fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// The number of the exchange that the server is answering, or has to answer next.

@@ -1,7 +1,7 @@
 //! What a tap tells of a connection, in the text form.
 
 use proptest::prelude::*;
-use wire::tap::{Lens, Tap};
+use wire::tap::{Bytes, Lens, Tally, Tap};
 use wire::ws::{Frame, Opcode, encode};
 use wire::{Moment, Transcript};
 
@@ -91,6 +91,39 @@ fn an_event_stream_is_told_event_by_event() {
         "#,
     );
     assert_eq!(line.tap.open_exchange(), Some(1));
+}
+
+#[test]
+fn heads_and_bodies_are_counted_however_the_bytes_are_cut() {
+    let asked = "POST /orders HTTP/1.1\r\nhost: market\r\ncontent-length: 5\r\n\r\n";
+    let answered = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let expected = Tally {
+        requests: 1,
+        to_server: Bytes { heads: asked.len() as u64, bodies: 5 },
+        to_client: Bytes { heads: answered.len() as u64, bodies: 13 },
+    };
+    for size in [1, 2, 7, 1_000] {
+        let mut line = Line::new();
+        for part in format!("{asked}hello").as_bytes().chunks(size) {
+            line.ask(part);
+        }
+        for part in format!("{answered}3\r\nyes\r\n0\r\n\r\n").as_bytes().chunks(size) {
+            line.answer(part);
+        }
+        assert_eq!(line.tap.tally(), expected, "in parts of {size}");
+    }
+}
+
+#[test]
+fn frames_count_as_bodies_whether_they_came_before_the_101_or_after() {
+    let mut line = Line::new();
+    let asked = "GET /floor HTTP/1.1\r\nhost: market\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let answered = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n";
+    let frame = encode(&Frame::text("hi"), Some([1, 2, 3, 4]));
+    line.ask(asked).ask(&frame).answer(answered).ask(&frame).answer(encode(&Frame::text("ho"), None));
+    let told = line.tap.tally();
+    assert_eq!((told.requests, told.to_server.heads, told.to_server.bodies), (1, asked.len() as u64, 16));
+    assert_eq!((told.to_client.heads, told.to_client.bodies), (answered.len() as u64, 4));
 }
 
 #[test]
