@@ -56,6 +56,14 @@ impl Ask {
     /// # Errors
     /// Where no answer comes within five seconds, or the connection breaks first.
     pub async fn send(self) -> Result<Answer, Failure> {
+        self.send_within(PATIENCE).await
+    }
+
+    /// The same for a request that the server may hold: waits so long for the head of the answer.
+    ///
+    /// # Errors
+    /// Where none comes in this time, or the connection breaks first.
+    pub async fn send_within(self, patience: Duration) -> Result<Answer, Failure> {
         let what = format!("{} {}", self.method, self.target);
         let request = self
             .request
@@ -70,9 +78,10 @@ impl Ask {
             let response = send.send_request(request).await.map_err(|error| error.to_string())?;
             Ok::<_, String>((response, connection))
         };
-        let answered = within(PATIENCE, answered, || {
+        let answered = within(patience, answered, || {
             Failure::broken(format!(
-                "No answer to {what} within 5 s: does the handler await something that never comes?"
+                "No answer to {what} within {} s: does the handler await something that never comes?",
+                patience.as_secs()
             ))
         });
         let (mut response, connection) = answered.await?.map_err(|_| {
