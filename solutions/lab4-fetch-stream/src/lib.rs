@@ -1,10 +1,120 @@
-//! Lab 4: an assistant that answers token by token.
+//! An assistant that answers token by token: an event stream, asked for with a POST.
 
-use axum::Router;
+mod model;
+
+use std::convert::Infallible;
+
+use axum::{
+    Json, Router,
+    extract::{State, rejection::JsonRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response, Sse, sse::Event},
+    routing::{get, post},
+};
 use feed::Feed;
+use futures_util::{Stream, StreamExt, stream};
+use serde::Deserialize;
+use serde_json::json;
+#[allow(unused_imports, reason = "what the TODOs may call for")]
+use std::future::ready;
 
-/// The lab's server.
+use model::{Answer, Model};
+
+/// Who may ask. A real assistant knows its users; this one knows a password.
+const TOKEN: &str = "demo";
+
+// ANCHOR: app
+/// `POST /ask`: an answer, token by token. `GET /tokens`: how many were made, and paid for.
 pub fn app(feed: Feed) -> Router {
-    let _ = feed;
-    Router::new()
+    let desk = Desk { model: Model::new(feed.clone()), feed };
+    Router::new().route("/ask", post(ask)).route("/tokens", get(tokens)).with_state(desk)
+}
+
+#[derive(Clone)]
+struct Desk {
+    model: Model,
+    feed: Feed,
+}
+
+/// `{ "question": "How is BBCA?" }`
+#[derive(Deserialize)]
+struct Question {
+    question: String,
+}
+
+async fn ask(
+    State(desk): State<Desk>,
+    headers: HeaderMap,
+    asked: Result<Json<Question>, JsonRejection>,
+) -> Response {
+    if !may_ask(&headers) {
+        let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"assistant\"")];
+        return (challenge, problem(StatusCode::UNAUTHORIZED, "Send `Authorization: Bearer demo`."))
+            .into_response();
+    }
+    let Question { question } = match asked {
+        Ok(Json(question)) => question,
+        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+    };
+    if desk.feed.is_closed() {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "The market is closed: ask when it is open.");
+    }
+    respond(desk.model.answer(&question)).await
+}
+// ANCHOR_END: app
+
+/// TODO 1: Each token is one event. It has no type of its own; its data is the
+/// token to the letter, whatever blanks and line breaks are in it.
+fn event(token: &str) -> Event {
+    // ANCHOR: todo_1
+    // A `data` field for each line, and a blank behind the colon, so that the token keeps its own.
+    Event::default().data(token)
+    // ANCHOR_END: todo_1
+}
+
+/// TODO 2: Tokens are money. Each is made while somebody listens and sent when
+/// it is made; once the client has gone, no more are made.
+async fn respond(answer: Answer) -> Response {
+    // ANCHOR: todo_2
+    // The response's body pulls the answer. A client that goes takes the body with it, and the answer, too.
+    Sse::new(events(answer).map(Ok::<_, Infallible>)).into_response()
+    // ANCHOR_END: todo_2
+}
+
+/// TODO 3: The status was sent long before the answer ends. So the stream
+/// itself says how it ended: an event `done` after the last token, or an event
+/// `error` with the reason, and nothing after it.
+fn events(answer: Answer) -> impl Stream<Item = Event> + Send + 'static {
+    // ANCHOR: todo_3
+    stream::unfold(Some(answer), |going_on| async {
+        let mut answer = going_on?;
+        Some(match answer.next().await {
+            Some(Ok(token)) => (event(&token), Some(answer)),
+            Some(Err(error)) => {
+                // A problem, as it would have been told with a status.
+                let problem = json!({ "title": "The answer broke off", "detail": error.to_string() });
+                (Event::default().event("error").data(problem.to_string()), None)
+            }
+            // An event without data is never dispatched: `done` needs some, too.
+            None => (Event::default().event("done").data("{}"), None),
+        })
+    })
+    // ANCHOR_END: todo_3
+}
+
+fn may_ask(headers: &HeaderMap) -> bool {
+    let credentials =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
+    credentials.is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && token == TOKEN)
+}
+
+async fn tokens(State(desk): State<Desk>) -> impl IntoResponse {
+    Json(json!({ "tokens": desk.model.tokens() }))
+}
+
+/// An error that is known before the answer begins (RFC 9457).
+fn problem(status: StatusCode, detail: &str) -> Response {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let problem = json!({ "title": title, "status": status.as_u16(), "detail": detail });
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response()
 }
