@@ -26,20 +26,21 @@
 //! written down there, in `book/stage/src/module.rs`. Then
 //! `node book/playground/compare.mjs DIR/playground.wasm` compares.
 
+mod cost;
 #[cfg(target_family = "wasm")]
 mod exports;
-mod lab3;
-mod room;
+mod rooms;
 mod run;
 mod verdict;
 
+pub use cost::{Cost, Workload, cost};
 pub use run::{Run, Step};
 pub use verdict::{Graded, Line, Outcome, Played, Recorded, check, play};
 
 use grader::Sources;
 use serde::Serialize;
 
-use room::{ROOMS, Room};
+use rooms::{ROOMS, Room};
 
 /// A lab, as a page offers it.
 #[derive(Debug, Serialize)]

@@ -7,7 +7,7 @@ use feed::{Feed, Market};
 use grader::{Bench, Failure, Page, Session, Sources};
 use serde::Serialize;
 
-use crate::{Outcome, room::Room};
+use crate::{Outcome, rooms::Room};
 
 /// How many updates the market's feed keeps.
 const KEPT: usize = 1_000;

@@ -3,7 +3,7 @@
 use grader::{Compared, Failure, PageError, Pulse, Report, Sources, Standing, Voice, snapshot_transcript};
 use serde::Serialize;
 
-use crate::room::Room;
+use crate::rooms::Room;
 
 /// How a check stands, in the words of `cargo test`.
 #[derive(Debug, Serialize)]

@@ -2,23 +2,13 @@
 
 use grader::Lab;
 
-use crate::room::Room;
+use super::{Room, snapshots};
 
-#[path = "../../../labs/lab3-sse/tests/checks/client.rs"]
+#[path = "../../../../labs/lab3-sse/tests/checks/client.rs"]
 mod client;
 
-/// Embeds the snapshots of these scenes.
-macro_rules! snapshots {
-    ($($scene:ident),* $(,)?) => {
-        &[$((
-            stringify!($scene),
-            include_str!(concat!("../../../labs/lab3-sse/tests/snapshots/", stringify!($scene), ".snap")),
-        )),*]
-    };
-}
-
 /// The lab, as far as the page can grade it: what is
-/// said of it here is what the lab says itself; `tests/lab3.rs` sees to that.
+/// said of it here is what the lab says itself; `tests/labs.rs` sees to that.
 pub(crate) const ROOM: Room = Room {
     lab: Lab {
         name: "lab3",
@@ -28,7 +18,7 @@ pub(crate) const ROOM: Room = Room {
         chapter: "03-server-sent-events.md",
         checks: &[client::TODO_5, client::TODO_6, client::TODO_7],
     },
-    snapshots: snapshots![
+    snapshots: snapshots!["lab3-sse":
         todo_5_shows_prices,
         todo_5_never_begins,
         todo_6_the_browser_reconnects,
@@ -49,4 +39,11 @@ pub(crate) const ROOM: Room = Room {
             signal: stop.signal,
         });",
     stop: "stop.abort()",
+    client: include_str!("../../../../solutions/lab3-sse/web/client.js"),
+    measured: "client.watchPrices({
+        url: '/prices/stream',
+        show: (price) => say('show', price),
+        status: () => {},
+        signal: new AbortController().signal,
+    })",
 };

@@ -4,7 +4,18 @@ use axum::Router;
 use feed::Feed;
 use grader::{Check, Lab, Scene};
 
-use crate::lab3;
+mod lab3;
+
+/// Embeds the snapshots of these scenes of a lab.
+macro_rules! snapshots {
+    ($folder:literal: $($scene:ident),* $(,)?) => {
+        &[$((
+            stringify!($scene),
+            include_str!(concat!("../../../../labs/", $folder, "/tests/snapshots/", stringify!($scene), ".snap")),
+        )),*]
+    };
+}
+use snapshots;
 
 /// A lab with what it takes to grade its client and to run it.
 pub(crate) struct Room {
@@ -12,6 +23,8 @@ pub(crate) struct Room {
     pub(crate) lab: Lab,
     /// The snapshots of its scenes: name and file.
     pub(crate) snapshots: &'static [(&'static str, &'static str)],
+    /// The solution's client.
+    pub(crate) client: &'static str,
     /// The solution's server.
     pub(crate) app: fn(Feed) -> Router,
     /// What the client must export to be run.
@@ -20,6 +33,9 @@ pub(crate) struct Room {
     pub(crate) start: &'static str,
     /// Has it stop, as the page's button does.
     pub(crate) stop: &'static str,
+    /// Starts the client where it is measured: each price that it is told, however wrapped, goes to `say('show', …)`.
+    /// `POLL` stands for the time between two requests, in milliseconds.
+    pub(crate) measured: &'static str,
 }
 
 /// The labs, in the book's order.
