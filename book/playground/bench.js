@@ -34,6 +34,17 @@ import { Wasi } from './wasi.js';
  *   | { kind: 'panicked', words: string }
  *   | { kind: 'page', words: string, file: string, line: number, column: number, fatal: boolean }} Outcome
  * @typedef {{ scene: string, seed: number, transcript: string, outcome: Outcome, console: string[] }} Played
+ * @typedef {{ updates: number, pace: number, poll: number, latency: number }} Workload how many updates; the rest in milliseconds
+ * @typedef {object} Cost
+ * @property {number} requests
+ * @property {number} heads_up bytes of heads from the page
+ * @property {number} bodies_up
+ * @property {number} heads_down
+ * @property {number} bodies_down
+ * @property {number} payload the updates themselves, as JSON, each once
+ * @property {number} shown how many of the updates the page showed
+ * @property {number} mean_delay milliseconds
+ * @property {number} worst_delay milliseconds
  * @typedef {{ now: number, transcript: string, console: string[], failure: Outcome | null }} Step
  */
 
@@ -169,6 +180,17 @@ export class Bench {
    */
   command(command) {
     return JSON.parse(this.ask('bench_command', command));
+  }
+
+  /**
+   * What a lab's technique costs.
+   *
+   * @param {string} lab
+   * @param {Workload} workload
+   * @returns {Cost}
+   */
+  cost(lab, { updates, pace, poll, latency }) {
+    return JSON.parse(this.ask('bench_cost', lab, updates, pace, poll, latency));
   }
 
   /** Closes the run. */

@@ -17,11 +17,12 @@ import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { Bench, Trap } from './bench.js';
 
 /**
- * @typedef {{ lab: string, check: string, verdict: string, answer: string }} Check
- * @typedef {{ lab: string, scene: string, seed: number, answer: string }} Play
+ * @typedef {{ check: string, verdict: string, answer: string }} Check
+ * @typedef {{ scene: string, seed: number, answer: string }} Play
  * @typedef {{ do: string, answer: string }} Done
- * @typedef {{ name: string, sources: Record<string, string>, ms: number, checks: Check[], plays: Play[], run: Done[] }} Client
- * @typedef {{ list: string, clients: Client[] }} Native
+ * @typedef {{ name: string, lab: string, sources: Record<string, string>, ms: number, checks: Check[], plays: Play[], run: Done[] }} Client
+ * @typedef {{ lab: string, workload: number[], answer: string }} Costs
+ * @typedef {{ list: string, costs: Costs[], clients: Client[] }} Native
  */
 
 /**
@@ -30,16 +31,16 @@ import { Bench, Trap } from './bench.js';
  * answers must agree, too.
  */
 const PLACE_MAY_DIFFER = new Set([
-  'clients/deep-recursion',
-  'clients/deep-recursion-through-the-engine',
-  'clients/memory-in-objects',
+  'lab3/clients/deep-recursion',
+  'lab3/clients/deep-recursion-through-the-engine',
+  'lab3/clients/memory-in-objects',
 ]);
 
 /**
  * The bench cannot measure the stack of the engine that runs the module, and the parser of JSON
  * takes much of it and little of the bench's own. This may trap, with the sentence that says so.
  */
-const MAY_TRAP = new Set(['clients/deep-json']);
+const MAY_TRAP = new Set(['lab3/clients/deep-json']);
 
 const MARKS = { passed: '✓', failed: '✗', not_started: '·', waits: '·' };
 
@@ -80,6 +81,9 @@ async function compare(bytes, expected) {
   const atStart = judge.bench.memory;
 
   await judge.same('the list of labs', expected.list, () => judge.bench.ask('bench_list'));
+  for (const { lab, workload, answer } of expected.costs) {
+    await judge.same(`what ${lab} costs`, answer, () => judge.bench.ask('bench_cost', lab, ...workload));
+  }
   console.log(`${'client'.padEnd(44)} checks  scenes    run  native    wasm`);
   for (const client of expected.clients) console.log(await judge.client(client));
 
@@ -117,21 +121,21 @@ class Judge {
    *
    * @param {Client} client
    */
-  async client({ name, sources, ms, checks, plays, run }) {
+  async client({ name, lab, sources, ms, checks, plays, run }) {
     const sourcesText = JSON.stringify(sources);
     const began = performance.now();
     let marks = '';
-    for (const { lab, check, verdict, answer } of checks) {
+    for (const { check, verdict, answer } of checks) {
       const same = await this.same(`${name}: ${check}`, answer, () => this.bench.ask('bench_check', lab, check, sourcesText), name);
       marks += same ? MARKS[/** @type {keyof typeof MARKS} */ (verdict)] : '≠';
     }
     let scenes = 0;
-    for (const { lab, scene, seed, answer } of plays) {
+    for (const { scene, seed, answer } of plays) {
       const same = await this.same(`${name}: ${scene}, seed ${seed}`, answer, () => this.bench.ask('bench_play', lab, scene, seed, sourcesText), name);
       scenes += Number(same);
     }
     const took = performance.now() - began;
-    const ran = await this.run(name, run, sourcesText);
+    const ran = await this.run(name, lab, run, sourcesText);
     this.memory = Math.max(this.memory, this.bench.memory);
     const columns = [marks.padEnd(6), `${scenes}/${plays.length}`.padStart(7), `${ran}/${run.length}`.padStart(6)];
     return `${name.padEnd(44)} ${columns.join(' ')} ${String(ms).padStart(4)} ms ${took.toFixed(0).padStart(4)} ms`;
@@ -141,15 +145,16 @@ class Judge {
    * Compares a run; gives how many of its answers agree.
    *
    * @param {string} name
+   * @param {string} lab
    * @param {Done[]} run
    * @param {string} sources
    */
-  async run(name, run, sources) {
+  async run(name, lab, run, sources) {
     let same = 0;
     for (const { do: what, answer } of run) {
       const ms = Number(what);
       const ask = () => {
-        if (what === 'open') return this.bench.ask('bench_open', 'lab3', 1, sources);
+        if (what === 'open') return this.bench.ask('bench_open', lab, 1, sources);
         return Number.isNaN(ms) ? this.bench.ask('bench_command', what) : this.bench.ask('bench_step', ms);
       };
       const { instances } = this;
@@ -220,28 +225,33 @@ function difference(what, native, wasm) {
 }
 
 /**
- * How long the solution's checks take in a new instance, once more, and a step of its run.
+ * How long each solution's checks take, once more, a step of its run, and measuring it.
  *
  * @param {WebAssembly.Module} module
  * @param {Native} expected
  */
 async function speed(module, expected) {
-  const solution = expected.clients.find(({ name }) => name === 'solution');
-  if (!solution) return '';
-  const { sources, checks } = solution;
   const bench = await Bench.load(module);
-  const all = () => {
-    const began = performance.now();
-    for (const { lab, check } of checks) bench.check(lab, check, sources);
-    return (performance.now() - began).toFixed(0);
-  };
-  const [first, again] = [all(), all()];
-  bench.open('lab3', 1, sources);
-  const steps = 2_000;
-  const began = performance.now();
-  for (let i = 0; i < steps; i += 1) bench.step(16);
-  const step = ((performance.now() - began) * 1_000) / steps;
-  return `solution        ${checks.length} checks in ${first} ms, once more in ${again} ms; a step of 16 ms in ${step.toFixed(0)} µs`;
+  const rows = expected.clients.filter(({ name }) => name.endsWith('/solution')).map(({ lab, sources, checks }) => {
+    const all = () => {
+      const began = performance.now();
+      for (const { check } of checks) bench.check(lab, check, sources);
+      return (performance.now() - began).toFixed(0);
+    };
+    const [first, again] = [all(), all()];
+    bench.open(lab, 1, sources);
+    const steps = 2_000;
+    let began = performance.now();
+    for (let i = 0; i < steps; i += 1) bench.step(16);
+    const step = ((performance.now() - began) * 1_000) / steps;
+    bench.close();
+    const [updates, pace, poll, latency] = expected.costs.find((costs) => costs.lab === lab)?.workload ?? [1, 1, 1, 1];
+    began = performance.now();
+    bench.cost(lab, { updates, pace, poll, latency });
+    const cost = (performance.now() - began).toFixed(0);
+    return `${lab}            ${checks.length} checks in ${first} ms, once more in ${again} ms; a step of 16 ms in ${step.toFixed(0)} µs; its cost in ${cost} ms`;
+  });
+  return rows.join('\n');
 }
 
 /** @param {Buffer} bytes */

@@ -1,10 +1,10 @@
 //! What the native bench says of many clients, as JSON on standard output, for `compare.mjs`.
 //!
-//! The clients are lab 3's untouched one, the solution's, the solution's with
-//! every `wrong/client-*.diff` and `also-right/client-*.diff` applied, and
-//! those of `clients/`, which go wrong in other ways. With each comes what
-//! [`playground`] answers to everything that can be asked about it. Arguments,
-//! if there are any, are parts of names: only such clients are asked about.
+//! The clients are each lab's untouched one, the solution's, the solution's
+//! with every `wrong/client-*.diff` and `also-right/client-*.diff` applied,
+//! and, for lab 3, those of `clients/`, which go wrong in other ways. With each
+//! comes what [`playground`] answers to everything that can be asked about it.
+//! Arguments, if there are any, are parts of names: only such clients are asked about.
 
 use std::{
     collections::BTreeMap,
@@ -12,11 +12,11 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use grader::SEEDS;
-use playground::{Run, check, list, play, sources};
+use playground::{Listed, Run, Workload, check, cost, list, play, sources};
 use serde_json::{Value, json};
 
 type Files = BTreeMap<String, String>;
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     let wanted: Vec<String> = env::args().skip(1).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part));
     let told = clients().and_then(|mut clients| {
-        clients.retain(|(name, _)| is_wanted(name));
+        clients.retain(|client| is_wanted(&client.name));
         answers(&clients)
     });
     match told {
@@ -79,22 +79,35 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Every client by a name that says where it comes from, in order.
-fn clients() -> Result<Vec<(String, Files)>, String> {
+/// A client's files.
+struct Client {
+    /// Says where it comes from: `lab3/wrong/client-no-chance`.
+    name: String,
+    lab: &'static str,
+    files: Files,
+}
+
+/// Every client, in order.
+fn clients() -> Result<Vec<Client>, String> {
     let root = root();
-    let solution = client(&root.join("solutions/lab3-sse/web/client.js"))?;
-    let mut clients = vec![
-        ("untouched".to_owned(), client(&root.join("labs/lab3-sse/web/client.js"))?),
-        ("solution".to_owned(), solution.clone()),
-        ("no files".to_owned(), Files::new()),
-    ];
-    for folder in ["wrong", "also-right"] {
-        for path in list_of(&root.join("solutions/lab3-sse").join(folder), "client-", "diff")? {
-            clients.push((format!("{folder}/{}", stem(&path)), apply(&path, &solution)?));
+    let mut clients = Vec::new();
+    for Listed { name: lab, folder, .. } in list() {
+        let mut add = |name: &str, files| clients.push(Client { name: format!("{lab}/{name}"), lab, files });
+        let solved = root.join(folder.replacen("labs", "solutions", 1));
+        let solution = client(&solved.join("web/client.js"))?;
+        add("untouched", client(&root.join(folder).join("web/client.js"))?);
+        add("solution", solution.clone());
+        add("no files", Files::new());
+        for kind in ["wrong", "also-right"] {
+            for path in list_of(&solved.join(kind), "client-", "diff")? {
+                add(&format!("{kind}/{}", stem(&path)), apply(&path, &solution)?);
+            }
         }
-    }
-    for path in list_of(&root.join("book/playground/clients"), "", "js")? {
-        clients.push((format!("clients/{}", stem(&path)), client(&path)?));
+        if lab == "lab3" {
+            for path in list_of(&root.join("book/playground/clients"), "", "js")? {
+                add(&format!("clients/{}", stem(&path)), client(&path)?);
+            }
+        }
     }
     Ok(clients)
 }
@@ -139,42 +152,49 @@ fn apply(path: &Path, solution: &Files) -> Result<Files, String> {
     Ok(Files::from([("client.js".to_owned(), changed)]))
 }
 
-fn answers(clients: &[(String, Files)]) -> Result<Value, String> {
-    let clients = clients.iter().map(|(name, files)| answer(name, files)).collect::<Result<Vec<_>, _>>()?;
-    Ok(json!({ "list": text(&list()), "clients": clients }))
+fn answers(clients: &[Client]) -> Result<Value, String> {
+    let clients = clients.iter().map(answer).collect::<Result<Vec<_>, _>>()?;
+    let costs = list().iter().map(|lab| measured(lab.name)).collect::<Result<Vec<_>, _>>()?;
+    Ok(json!({ "list": text(&list()), "costs": costs, "clients": clients }))
+}
+
+/// What a lab's technique costs for a workload of a minute.
+fn measured(lab: &str) -> Result<Value, String> {
+    let (updates, pace, poll, latency) = (60, 1_000, 2_000, 20);
+    let [pace_of, poll_of, latency_of] = [pace, poll, latency].map(Duration::from_millis);
+    let cost = cost(lab, &Workload { updates, pace: pace_of, poll: poll_of, latency: latency_of })?;
+    Ok(json!({ "lab": lab, "workload": [updates, pace, poll, latency], "answer": text(&cost) }))
 }
 
 /// Every answer as the text that the module must give, byte for byte.
-fn answer(name: &str, files: &Files) -> Result<Value, String> {
+fn answer(client: &Client) -> Result<Value, String> {
+    let Client { name, lab, files } = client;
     let files = json!(files);
     let read = sources(&files.to_string())?;
     let began = Instant::now();
     let (mut checks, mut plays) = (Vec::new(), Vec::new());
-    for lab in list() {
-        for listed in lab.checks {
-            let graded = check(lab.name, listed.name, &read)?;
-            checks.push(json!({ "lab": lab.name, "check": listed.name, "verdict": graded.verdict, "answer": text(&graded) }));
-            for scene in listed.scenes {
-                // What goes wrong at once goes wrong with every seed.
-                let seeds = if name.starts_with("clients/") { &SEEDS[..1] } else { &SEEDS };
-                for &seed in seeds {
-                    let played = text(&play(lab.name, scene.name, seed, &read)?);
-                    plays.push(
-                        json!({ "lab": lab.name, "scene": scene.name, "seed": seed, "answer": played }),
-                    );
-                }
+    for listed in list().into_iter().filter(|listed| listed.name == *lab).flat_map(|listed| listed.checks) {
+        let graded = check(lab, listed.name, &read)?;
+        checks.push(json!({ "check": listed.name, "verdict": graded.verdict, "answer": text(&graded) }));
+        for scene in listed.scenes {
+            // What goes wrong at once goes wrong with every seed.
+            let seeds = if name.contains("/clients/") { &SEEDS[..1] } else { &SEEDS };
+            for &seed in seeds {
+                let played = text(&play(lab, scene.name, seed, &read)?);
+                plays.push(json!({ "scene": scene.name, "seed": seed, "answer": played }));
             }
         }
     }
     let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let run = run(lab, &read)?;
     Ok(
-        json!({ "name": name, "sources": files, "ms": ms, "checks": checks, "plays": plays, "run": run(&read)? }),
+        json!({ "name": name, "lab": lab, "sources": files, "ms": ms, "checks": checks, "plays": plays, "run": run }),
     )
 }
 
 /// The run of the script above: what was done and what was answered, in order.
-fn run(read: &grader::Sources) -> Result<Value, String> {
-    let (mut run, step) = Run::open("lab3", read.clone(), 1)?;
+fn run(lab: &str, read: &grader::Sources) -> Result<Value, String> {
+    let (mut run, step) = Run::open(lab, read.clone(), 1)?;
     let mut told = vec![json!({ "do": "open", "answer": text(&step) })];
     for line in RUN {
         let step = match line.parse::<f64>() {

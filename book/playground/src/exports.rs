@@ -7,12 +7,12 @@
 //! away and start another one.
 #![allow(unsafe_code)]
 
-use std::{cell::RefCell, ptr::slice_from_raw_parts_mut, slice, str};
+use std::{cell::RefCell, ptr::slice_from_raw_parts_mut, slice, str, time::Duration};
 
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{Run, Step, check, list, play, sources};
+use crate::{Run, Step, Workload, check, cost, list, play, sources};
 
 thread_local! {
     /// The run that is open. A module has one thread, and a page shows one run.
@@ -117,6 +117,25 @@ pub(crate) unsafe extern "C" fn bench_command(command: *const u8, length: usize)
     // SAFETY: as the caller promises.
     let command = unsafe { text(command, length) };
     answer(command.and_then(|command| with_run(|run| run.command(command))))
+}
+
+/// [`cost`]: the lab's name, how many updates, and in milliseconds their pace, the time between two polls, the latency.
+///
+/// # Safety
+/// Pointer and length are as given by [`bench_alloc`].
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn bench_cost(
+    lab: *const u8,
+    lab_length: usize,
+    updates: u32,
+    pace: u32,
+    poll: u32,
+    latency: u32,
+) -> u64 {
+    // SAFETY: as the caller promises.
+    let lab = unsafe { text(lab, lab_length) };
+    let [pace, poll, latency] = [pace, poll, latency].map(|ms| Duration::from_millis(ms.into()));
+    answer(lab.and_then(|lab| cost(lab, &Workload { updates, pace, poll, latency })))
 }
 
 /// Closes the run, if one is open.
