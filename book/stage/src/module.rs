@@ -13,11 +13,18 @@ use std::{
     process::{Command, Stdio},
 };
 
+#[cfg(unix)]
+use std::os::unix::fs::symlink;
+#[cfg(windows)]
+use std::os::windows::fs::symlink_dir as symlink;
+
 use crate::StageError;
 
 const TARGET: &str = "wasm32-wasip1";
 /// The module's name, in cargo's folder and in the one it is put into.
 const NAME: &str = "playground.wasm";
+/// The one crate that is built otherwise than for the labs.
+const PATCHED: &str = "tokio-tungstenite";
 /// The compilers to try, the newest known to work first; `CC_wasm32_wasip1` comes before all.
 const COMPILERS: [&str; 8] =
     ["clang-19", "clang-20", "clang-21", "clang-22", "clang-18", "clang-17", "clang-16", "clang"];
@@ -42,8 +49,9 @@ pub fn build(root: &Path, target: &Path, out: &Path) -> Result<(PathBuf, u64), S
     standard_library()?;
     let folder = target.join("module");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mirror = mirror(root, &folder.join("mirror"), &cargo)?;
     let built = Command::new(cargo)
-        .current_dir(root)
+        .current_dir(&mirror)
         .args([
             "build",
             "--package",
@@ -58,7 +66,7 @@ pub fn build(root: &Path, target: &Path, out: &Path) -> Result<(PathBuf, u64), S
         .arg("--target-dir")
         .arg(&folder)
         // These come before whatever a shell sets for other builds.
-        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(root))
+        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&[root, &mirror]))
         // Else the engine's build script downloads a toolchain.
         .env("RQUICKJS_SYS_NO_WASI_SDK", "1")
         .env("CC_wasm32_wasip1", compiler)
@@ -77,16 +85,122 @@ pub fn build(root: &Path, target: &Path, out: &Path) -> Result<(PathBuf, u64), S
     Ok((placed, size))
 }
 
+/// The workspace once more, in `folder`, with one difference: tokio-tungstenite without its default feature `connect`.
+///
+/// axum's `ws` asks for that crate's default features. `connect` opens sockets, of which this target has none, so it
+/// does not compile. Everything else is the repository's own by symbolic links: its code, and the versions of its lock.
+fn mirror(root: &Path, folder: &Path, cargo: &OsStr) -> Result<PathBuf, StageError> {
+    let source = source_of(root, PATCHED, cargo)?;
+    let copy = folder.join("patched").join(PATCHED);
+    copy_folder(&source, &copy)?;
+    let unpatched = |what: &str| {
+        StageError::Toolchain(format!(
+            "{PATCHED} has changed: {what}. The page's module needs it without its feature `connect`; see `mirror` in book/stage/src/module.rs."
+        ))
+    };
+    edit(&source.join("Cargo.toml"), &copy.join("Cargo.toml"), |manifest| {
+        let (before, rest) =
+            manifest.split_once("\ndefault = [").ok_or_else(|| unpatched("it has no default features"))?;
+        let (_, after) = rest.split_once(']').ok_or_else(|| unpatched("its default features do not end"))?;
+        Ok(format!("{before}\ndefault = [\"handshake\"]{after}"))
+    })?;
+    edit(&root.join("Cargo.toml"), &folder.join("Cargo.toml"), |manifest| {
+        Ok(format!("{manifest}\n[patch.crates-io]\n{PATCHED} = {{ path = \"patched/{PATCHED}\" }}\n"))
+    })?;
+    edit(&root.join("Cargo.lock"), &folder.join("Cargo.lock"), |lock| {
+        // A crate at a path has neither a source nor a checksum.
+        let name = format!("name = \"{PATCHED}\"\n");
+        let (before, rest) =
+            lock.split_once(&name).ok_or_else(|| unpatched("Cargo.lock does not name it"))?;
+        let (entry, after) =
+            rest.split_once("\n\n").ok_or_else(|| unpatched("its entry in Cargo.lock does not end"))?;
+        let entry: Vec<&str> = entry
+            .lines()
+            .filter(|line| !line.starts_with("source") && !line.starts_with("checksum"))
+            .collect();
+        Ok(format!("{before}{name}{}\n\n{after}", entry.join("\n")))
+    })?;
+    for name in ["book", "labs", "solutions"] {
+        let link = folder.join(name);
+        if fs::read_link(&link).is_ok_and(|to| to == root.join(name)) {
+            continue;
+        }
+        let _ = fs::remove_file(&link);
+        symlink(root.join(name), &link).map_err(StageError::at(&link))?;
+    }
+    Ok(folder.to_owned())
+}
+
+/// Where cargo keeps a crate's source; it is downloaded if it is not there yet.
+fn source_of(root: &Path, name: &str, cargo: &OsStr) -> Result<PathBuf, StageError> {
+    let cannot = |why: &str| {
+        StageError::Toolchain(format!("cargo does not say where the source of {name} is: {why}."))
+    };
+    let told = Command::new(cargo)
+        .current_dir(root)
+        .args(["metadata", "--locked", "--format-version", "1"])
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| cannot(&error.to_string()))?;
+    let told: serde_json::Value =
+        serde_json::from_slice(&told.stdout).map_err(|error| cannot(&error.to_string()))?;
+    let packages = told["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let manifest = packages
+        .iter()
+        .find(|package| package["name"] == name)
+        .and_then(|found| found["manifest_path"].as_str());
+    let folder = manifest.and_then(|manifest| Path::new(manifest).parent());
+    folder.map(Path::to_owned).ok_or_else(|| cannot("the workspace does not use it"))
+}
+
+/// Copies a crate's files, without its manifest.
+fn copy_folder(from: &Path, to: &Path) -> Result<(), StageError> {
+    fs::create_dir_all(to).map_err(StageError::at(to))?;
+    for entry in fs::read_dir(from).map_err(StageError::at(from))? {
+        let entry = entry.map_err(StageError::at(from))?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy_folder(&from, &to)?;
+        } else if entry.file_name() != "Cargo.toml" {
+            edit_bytes(&from, &to, Ok)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes to `to` what `change` makes of the text in `from`.
+fn edit(
+    from: &Path,
+    to: &Path,
+    change: impl FnOnce(String) -> Result<String, StageError>,
+) -> Result<(), StageError> {
+    edit_bytes(from, to, |bytes| change(String::from_utf8_lossy(&bytes).into_owned()).map(String::into_bytes))
+}
+
+/// The same with bytes. A file that would not change is left alone: cargo goes by its time.
+fn edit_bytes(
+    from: &Path,
+    to: &Path,
+    change: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, StageError>,
+) -> Result<(), StageError> {
+    let changed = change(fs::read(from).map_err(StageError::at(from))?)?;
+    if fs::read(to).is_ok_and(|before| before == changed) {
+        return Ok(());
+    }
+    fs::write(to, changed).map_err(StageError::at(to))
+}
+
 /// How the Rust is compiled, in cargo's encoding, which bears blanks in paths.
 ///
 /// `tokio_unstable`: tokio builds for this target only where it is set. The
 /// rest keeps the paths of this machine, which panics would name, out of the module.
-fn rust_flags(root: &Path) -> OsString {
+fn rust_flags(roots: &[&Path]) -> OsString {
     let cargo =
         env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
     let mut flags = OsString::from("--cfg\u{1f}tokio_unstable");
-    for (path, name) in [(Some(root), "book"), (cargo.as_deref(), "cargo")] {
-        let Some(path) = path else { continue };
+    let paths =
+        roots.iter().map(|root| (*root, "book")).chain(cargo.as_deref().map(|cargo| (cargo, "cargo")));
+    for (path, name) in paths {
         flags.push("\u{1f}--remap-path-prefix\u{1f}");
         flags.push(path);
         flags.push("=");
