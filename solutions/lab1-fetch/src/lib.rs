@@ -1,10 +1,168 @@
-//! Lab 1: prices on request, over plain HTTP.
+//! Prices on request: a market over plain HTTP.
 
-use axum::Router;
+mod market;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{
+        Path, State,
+        rejection::{JsonRejection, PathRejection},
+    },
+    http::{HeaderMap, HeaderValue},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use feed::Feed;
+use market::{Market, Order};
+use serde::Serialize;
+#[allow(unused_imports, reason = "what the TODOs may call for")]
+use {
+    axum::http::{StatusCode, header},
+    market::{Attempt, Executed, lock},
+    serde_json::json,
+};
 
-/// The lab's server.
+// ANCHOR: app
+/// `GET /prices` and `GET /prices/BMRI`: the newest prices. `POST /orders`
+/// places an order; `GET /orders` and `GET /orders/1` show what was executed.
 pub fn app(feed: Feed) -> Router {
-    let _ = feed;
     Router::new()
+        .route("/prices", get(prices))
+        .route("/prices/{symbol}", get(price))
+        .route("/orders", get(orders).post(place))
+        .route("/orders/{id}", get(order))
+        .with_state(Arc::new(Market::new(feed)))
+}
+
+async fn prices(State(market): State<Arc<Market>>, asked: HeaderMap) -> Response {
+    let prices: Vec<_> = market.prices().await.into_values().collect();
+    let newest = prices.iter().map(|update| update.seq).max().unwrap_or(0);
+    unless_known(&asked, market.epoch(), newest, prices)
+}
+
+async fn price(
+    State(market): State<Arc<Market>>,
+    symbol: Result<Path<String>, PathRejection>,
+    asked: HeaderMap,
+) -> Result<Response, Refusal> {
+    let Path(symbol) = symbol.map_err(|_| Refusal::Unknown("That is no symbol.".to_owned()))?;
+    let Some(price) = market.prices().await.remove(&symbol) else {
+        return Err(Refusal::Unknown(format!("`{symbol}` is not traded here.")));
+    };
+    Ok(unless_known(&asked, market.epoch(), price.seq, price))
+}
+
+async fn place(
+    State(market): State<Arc<Market>>,
+    asked: HeaderMap,
+    order: Result<Json<Order>, JsonRejection>,
+) -> Result<Response, Refusal> {
+    let Json(order) = order.map_err(Refusal::Unreadable)?;
+    market.examine(&order).await?;
+    let key = asked.get("idempotency-key").map(name_of_key);
+    once(&market, key, order).await
+}
+
+async fn orders(State(market): State<Arc<Market>>) -> Response {
+    ([("cache-control", "no-cache")], Json(market.orders())).into_response()
+}
+
+async fn order(
+    State(market): State<Arc<Market>>,
+    id: Result<Path<u64>, PathRejection>,
+) -> Result<Response, Refusal> {
+    let order = id.ok().and_then(|Path(id)| market.order(id));
+    let order = order.ok_or_else(|| Refusal::Unknown("There is no such order.".to_owned()))?;
+    Ok(Json(order).into_response())
+}
+// ANCHOR_END: app
+
+/// TODO 1: The representation as JSON, with an `ETag`. Whoever names that tag
+/// in `If-None-Match` (RFC 9110 § 13.1.2) has it already, and gets a 304 with the
+/// same tag and without a body.
+///
+/// `newest` is the number of the newest update in it, in the log called `epoch`.
+fn unless_known(asked: &HeaderMap, epoch: &str, newest: u64, representation: impl Serialize) -> Response {
+    // ANCHOR: todo_1
+    // Numbers begin again in another log; its name keeps the tags apart.
+    let tag = format!("\"{epoch}-{newest}\"");
+    // May be kept, and must be asked about each time (RFC 9111 § 5.2.2.4).
+    let validated = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
+
+    let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
+    let mut known = known.flat_map(|list| list.split(',')).map(str::trim);
+    // The comparison is weak: a `W/` in front changes nothing.
+    if known.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag) {
+        return (StatusCode::NOT_MODIFIED, validated).into_response();
+    }
+    (validated, Json(representation)).into_response()
+    // ANCHOR_END: todo_1
+}
+
+/// Why a request is refused.
+#[derive(Debug)]
+#[allow(dead_code, reason = "what the TODOs may call for")]
+enum Refusal {
+    /// There is nothing at this address.
+    Unknown(String),
+    /// The body is no order. axum tells why: it is no JSON, does not say that
+    /// it is, or says something else than an order.
+    Unreadable(JsonRejection),
+    /// The request can be read, and cannot be done.
+    Impossible(String),
+}
+
+impl IntoResponse for Refusal {
+    /// TODO 2: A problem document (RFC 9457): `application/problem+json`, with
+    /// the status that says what is wrong. The body repeats the `status`, and
+    /// says in `title` or `detail` what to do about it.
+    fn into_response(self) -> Response {
+        // ANCHOR: todo_2
+        let (status, detail) = match self {
+            Self::Unknown(detail) => (StatusCode::NOT_FOUND, detail),
+            // 400 for broken JSON, 415 for what is not called JSON, 422 for JSON that is no order.
+            Self::Unreadable(rejection) => (rejection.status(), rejection.body_text()),
+            Self::Impossible(detail) => (StatusCode::UNPROCESSABLE_ENTITY, detail),
+        };
+        let problem =
+            json!({ "status": status.as_u16(), "title": status.canonical_reason(), "detail": detail });
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response()
+        // ANCHOR_END: todo_2
+    }
+}
+
+/// TODO 3: Executes the order and answers 201 with its `Location` and the
+/// order as JSON. Under the same key it is executed once, however often it
+/// comes, and even if it comes twice at the same time; every time the answer
+/// is the same. The key of another order is a [`Refusal::Impossible`].
+///
+/// # Errors
+/// Why the order is refused.
+async fn once(market: &Market, key: Option<String>, order: Order) -> Result<Response, Refusal> {
+    // ANCHOR: todo_3
+    let Some(key) = key else { return Ok(created(&market.execute(&order).await?)) };
+    // The key is taken before the work begins, in one step: whoever comes second finds it.
+    let new = || Arc::new(Attempt { order: order.clone(), executed: Default::default() });
+    let attempt = Arc::clone(lock(&market.keys).entry(key).or_insert_with(new));
+    if attempt.order != order {
+        return Err(Refusal::Impossible("This key belongs to another order: draw a new one.".to_owned()));
+    }
+    // One works, the others wait for it. If the one is cut off, the next of them does the work.
+    let executed = attempt.executed.get_or_try_init(|| market.execute(&order)).await?;
+    Ok(created(executed))
+    // ANCHOR_END: todo_3
+}
+
+/// 201, with the order's address: relative to `/orders`, so that the market may stand below any path.
+#[allow(dead_code, reason = "what the TODOs may call for")]
+fn created(executed: &Executed) -> Response {
+    let location = format!("orders/{}", executed.id);
+    (StatusCode::CREATED, [(header::LOCATION, location)], Json(executed)).into_response()
+}
+
+/// A key's bytes as a name. What is not ASCII is written out, so that no two keys become one.
+fn name_of_key(key: &HeaderValue) -> String {
+    key.as_bytes().escape_ascii().to_string()
 }
