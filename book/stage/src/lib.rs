@@ -1,8 +1,8 @@
 //! The stage: serves the book, runs the labs live, shows the wire.
 //!
 //! `cargo stage` is this library behind a command line. [`book`] has the book
-//! built, [`site`] serves it from memory, [`live`] mounts the labs, [`server`]
-//! accepts connections and lets them go in the end. Under all of it lies
+//! built, [`site`] serves it from memory, [`live`] mounts the labs (of which
+//! `labs` is the list), [`server`] accepts connections and lets them go in the end. Under all of it lies
 //! [`line`], the transport that can be tapped and cut; a browser is told from
 //! another by `visitor`, and `guard` stands at the door.
 
@@ -10,6 +10,7 @@ pub mod book;
 mod ear;
 pub mod error;
 mod guard;
+mod labs;
 pub mod line;
 pub mod live;
 pub mod module;

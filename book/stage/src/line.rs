@@ -5,6 +5,10 @@
 //! [`Tap::begin`] when a request has arrived, and who wants the connection
 //! gone calls [`Tap::cut`].
 //!
+//! After an upgrade hyper hands the line to whoever speaks the new protocol.
+//! The tap stays on it: [`Tap::lasts`] says that no new exchange will follow,
+//! and a cut or a hang-up is met where the line is next read or written.
+//!
 //! A tap that nobody hears keeps the bytes of the request at hand (a listener
 //! comes only after the request has been read) and otherwise looks at one flag.
 
@@ -18,6 +22,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use futures_util::task::AtomicWaker;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -58,10 +63,18 @@ pub struct Tap {
     listening: AtomicBool,
     /// The exchange at hand is one of a lab's own.
     claimed: AtomicBool,
+    /// The exchange at hand is the connection's last: it goes on after an upgrade.
+    lasting: AtomicBool,
     cut: AtomicBool,
+    /// Nothing more is to be read: the stage ends.
+    hung_up: AtomicBool,
     /// The client has closed its side, or is out of reach.
     left: AtomicBool,
     cutting: Notify,
+    gone: Notify,
+    /// Who waits for bytes, and who waits to send some.
+    reader: AtomicWaker,
+    writer: AtomicWaker,
     heard: Mutex<Heard>,
 }
 
@@ -73,11 +86,14 @@ struct Heard {
 
 impl Tap {
     /// Lets `listener` hear the exchange whose request has just been read,
-    /// from its first byte to its last.
-    pub fn begin(&self, mut listener: Box<dyn Listen>) {
+    /// from its first byte to its last. `line` is how that request begins
+    /// (`GET /prices HTTP/1.1`): what stands before it is the rest of a body
+    /// that the last exchange was answered without.
+    pub fn begin(&self, line: &str, mut listener: Box<dyn Listen>) {
         let mut heard = self.heard();
-        listener.to_server(&heard.head);
-        heard.head = Vec::new();
+        let head = std::mem::take(&mut heard.head);
+        let start = head.windows(line.len()).position(|bytes| bytes == line.as_bytes());
+        listener.to_server(&head[start.unwrap_or(0)..]);
         heard.listener = Some(listener);
         self.listening.store(true, Ordering::Relaxed);
     }
@@ -85,6 +101,11 @@ impl Tap {
     /// Says that the exchange at hand is one of a lab's own, so that [`Tap::cut_claimed`] is meant for it.
     pub fn claim(&self) {
         self.claimed.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that the exchange at hand goes on for as long as the connection, as one does after an upgrade.
+    pub fn lasts(&self) {
+        self.lasting.store(true, Ordering::Relaxed);
     }
 
     /// Cuts the connection if a lab speaks on it now; says whether.
@@ -98,8 +119,9 @@ impl Tap {
 
     /// Cuts the connection: what has not been sent is lost, and both ends see a reset.
     pub fn cut(&self) {
-        self.cut.store(true, Ordering::Relaxed);
+        self.cut.store(true, Ordering::Release);
         self.cutting.notify_one();
+        self.wake();
     }
 
     /// Returns once the connection is to be cut.
@@ -107,9 +129,25 @@ impl Tap {
         self.cutting.notified().await;
     }
 
+    /// Ends what is read from the connection, as a client does that leaves.
+    pub fn hang_up(&self) {
+        self.hung_up.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Returns once the connection is closed. One task may wait for it.
+    pub async fn until_gone(&self) {
+        self.gone.notified().await;
+    }
+
+    fn wake(&self) {
+        self.reader.wake();
+        self.writer.wake();
+    }
+
     fn received(&self, bytes: &[u8]) {
         let mut heard = self.heard();
-        if self.answered.swap(false, Ordering::Relaxed) {
+        if self.answered.swap(false, Ordering::Relaxed) && !self.lasting.load(Ordering::Relaxed) {
             // A new exchange. Whoever heard the last one has heard all of it.
             heard.listener = None;
             heard.head.clear();
@@ -149,19 +187,28 @@ impl Tap {
 
 /// A connection with a tap on it.
 pub struct Line {
-    io: TcpStream,
+    /// Nothing once it is closed.
+    io: Option<TcpStream>,
     tap: Arc<Tap>,
 }
 
 impl Line {
     /// Puts `tap` on a connection.
     pub fn new(io: TcpStream, tap: Arc<Tap>) -> Self {
-        Self { io, tap }
+        Self { io: Some(io), tap }
     }
-}
 
-impl Drop for Line {
-    fn drop(&mut self) {
+    /// The connection, as long as it is not cut.
+    fn io(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        if self.tap.cut.load(Ordering::Acquire) {
+            // At once, however long the line's holder takes to let go of it.
+            self.close();
+        }
+        self.io.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::ConnectionReset.into())
+    }
+
+    fn close(&mut self) {
+        let Some(io) = self.io.take() else { return };
         let how = if self.tap.cut.load(Ordering::Relaxed) {
             Ending::Cut
         } else if self.tap.left.load(Ordering::Relaxed) {
@@ -171,7 +218,7 @@ impl Drop for Line {
         };
         if how == Ending::Cut {
             // Closing with nothing lingering sends a reset instead of an end of stream.
-            if let Err(error) = self.io.set_zero_linger() {
+            if let Err(error) = io.set_zero_linger() {
                 tracing::debug!(%error, "a cut line ends without a reset");
             }
         }
@@ -179,6 +226,14 @@ impl Drop for Line {
         if let Some(mut listener) = listener {
             listener.ended(how);
         }
+        drop(io);
+        self.tap.gone.notify_one();
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -188,8 +243,13 @@ impl AsyncRead for Line {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Before the flags are looked at, so that no change of theirs is missed.
+        self.tap.reader.register(context.waker());
+        if self.tap.hung_up.load(Ordering::Acquire) {
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
-        let read = ready!(Pin::new(&mut self.io).poll_read(context, buffer));
+        let read = ready!(self.io()?.poll_read(context, buffer));
         match buffer.filled().get(before..) {
             Some(bytes @ [_, ..]) => self.tap.received(bytes),
             _ => self.tap.left.store(true, Ordering::Relaxed),
@@ -204,7 +264,8 @@ impl AsyncWrite for Line {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let count = ready!(Pin::new(&mut self.io).poll_write(context, bytes))?;
+        self.tap.writer.register(context.waker());
+        let count = ready!(self.io()?.poll_write(context, bytes))?;
         self.tap.sent(count, &[bytes]);
         Poll::Ready(Ok(count))
     }
@@ -214,7 +275,8 @@ impl AsyncWrite for Line {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let count = ready!(Pin::new(&mut self.io).poll_write_vectored(context, parts))?;
+        self.tap.writer.register(context.waker());
+        let count = ready!(self.io()?.poll_write_vectored(context, parts))?;
         if self.tap.listening.load(Ordering::Relaxed) {
             let parts: Vec<&[u8]> = parts.iter().map(|part| &**part).collect();
             self.tap.sent(count, &parts);
@@ -225,14 +287,14 @@ impl AsyncWrite for Line {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.io.as_ref().is_some_and(AsyncWrite::is_write_vectored)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        self.io()?.poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
+        self.io()?.poll_shutdown(context)
     }
 }

@@ -1,31 +1,38 @@
-//! The labs, live: `/live/lab3/` and what belongs to it.
+//! The labs, live: `/live/` and what belongs to it.
 //!
-//! The solution runs as it is, with its own page, under the lab's path. Around
+//! Each solution runs as it is, with its own page, under the lab's path. Around
 //! it the stage adds rooms whose names begin with `-`:
 //!
 //! | path | what |
 //! |---|---|
+//! | `GET /live/` | the list of the labs |
 //! | `GET /live/lab3/` | the stage's page: the lab's page in a frame, the wire beside it |
 //! | `GET /live/lab3/-/wire` | the visitor's own wire as an event stream, resumable |
 //! | `GET /live/lab3/-/wire.txt` | the same so far, as a transcript's text |
-//! | `POST /live/lab3/-/cut` | cuts the visitor's open connections to the lab |
+//! | `POST /live/lab3/-/cut` | cuts the open connections of the visitor's page to the lab |
+//! | `POST /live/lab1/-/lose` | loses the answer to the page's next request that is not safe |
 //! | `POST /live/lab3/-/close`, `/-/open` | closes and opens the market for this visitor |
-//! | anything else | the lab: its routes, its page |
+//! | `/live/lab3/-/7/…` | the lab, for the visitor's page number 7 |
+//! | anything else under `/live/lab3/` | the lab: its routes, its page |
 //!
-//! A page's transcript holds what that page said: requests name the page that
-//! sent them by their `Referer`, so that two tabs, or a page that is being left
-//! and the one that follows it, keep apart.
+//! What a lab can be put through is its own affair: only the rooms that mean
+//! something for it are there (see `labs`).
+//!
+//! A page's transcript holds what that page said: the frame in it is loaded
+//! under the page's number, and a lab's page uses relative addresses only. So
+//! two tabs, or a page that is being left and the one that follows it, keep
+//! apart. (A `Referer` would not do: the handshake of a WebSocket has none.)
 //!
 //! Every visitor hears the same feed, with the same numbers. A market that is
 //! closed for one visitor is the lab's own server over a feed that is closed:
 //! its streams end and its 204 is the solution's, not the stage's.
 
-use std::{convert::Infallible, path::Path, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt::Write, future::pending, path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{Extension, Query, Request, State},
-    http::{HeaderMap, HeaderName, StatusCode, Uri, header},
+    extract::{Extension, FromRequestParts, Query, Request, State},
+    http::{HeaderMap, HeaderName, StatusCode, Uri, header, request::Parts},
     response::{
         Html, IntoResponse, Redirect, Response,
         sse::{Event, KeepAlive, Sse},
@@ -41,10 +48,13 @@ use wire::{Moment, Place, Transcript, What, When};
 use crate::{
     ear::Ear,
     guard,
+    labs::{Control, Lab, is_unsafe},
+    line::Tap,
     server::Connection,
-    visitor::{Market, Panel, Start, Visitor, Visitors},
+    visitor::{Market, Panel, Speaker, Start, Visitor, Visitors},
 };
 
+const LIST: &str = include_str!("../web/list.html");
 const PAGE: &str = include_str!("../web/live.html");
 const SCRIPT: &str = include_str!("../web/live.js");
 const STYLE: &str = concat!(
@@ -56,55 +66,83 @@ const STYLE: &str = concat!(
 /// How long a panel's stream is silent at most.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// A lab on the stage.
-struct Lab {
-    /// Where it is mounted, without a slash at the end.
-    path: &'static str,
-    /// What its own protocol speaks on, below that path. The rest is its page's
-    /// files, which are not drawn.
-    wire: &'static str,
-    app: Router,
-    /// The same, over a market that is closed.
-    closed: Router,
+/// All the labs, and whoever looks at them.
+struct House {
+    labs: Vec<Arc<Lab>>,
     visitors: Visitors,
 }
 
 /// The live rooms, with the labs of the repository at `root` publishing from `feed`.
 pub fn router<S: Clone + Send + Sync + 'static>(root: &Path, feed: &Feed) -> Router<S> {
-    let over = feed::Feed::memory(1);
-    over.close();
-    let web = root.join("solutions/lab3-sse/web");
-    let lab = Lab {
-        path: "/live/lab3",
-        wire: "/prices/",
-        app: host::with_page(lab3_solution::app(feed.clone()), web),
-        closed: lab3_solution::app(over),
-        visitors: Visitors::default(),
-    };
+    let labs = Lab::all(root, feed).into_iter().map(Arc::new).collect();
+    let house = House { labs, visitors: Visitors::default() };
+    let list = list(&house.labs);
     let text = |kind: &'static str, text: &'static str| {
         get(
             move || async move { ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text) },
         )
     };
     Router::new()
-        .route("/live", get(|| async { Redirect::temporary("/live/lab3/") }))
-        .route("/live/", get(|| async { Redirect::temporary("/live/lab3/") }))
+        .route("/live", get(|| async { Redirect::permanent("/live/") }))
+        .route("/live/", get(move || async move { ([(header::CACHE_CONTROL, "no-cache")], Html(list)) }))
         .route("/live/-/stage.css", text("text/css; charset=utf-8", STYLE))
         .route("/live/-/live.js", text("text/javascript; charset=utf-8", SCRIPT))
-        .route("/live/lab3", get(|| async { Redirect::permanent("/live/lab3/") }))
-        .route("/live/lab3/", get(page))
-        .route("/live/lab3/-/wire", get(wire))
-        .route("/live/lab3/-/wire.txt", get(wire_text))
-        .route("/live/lab3/-/cut", post(cut))
-        .route("/live/lab3/-/close", post(close))
-        .route("/live/lab3/-/open", post(open))
-        .route("/live/lab3/{*path}", any(lab_itself))
-        .with_state(Arc::new(lab))
+        .route("/live/{lab}", get(to_the_page))
+        .route("/live/{lab}/", get(page))
+        .route("/live/{lab}/-/wire", get(wire))
+        .route("/live/{lab}/-/wire.txt", get(wire_text))
+        .route("/live/{lab}/-/cut", post(cut))
+        .route("/live/{lab}/-/lose", post(lose))
+        .route("/live/{lab}/-/close", post(close))
+        .route("/live/{lab}/-/open", post(open))
+        .route("/live/{lab}/{*path}", any(lab_itself))
+        .with_state(Arc::new(house))
+}
+
+/// The lab that a request's path names.
+struct Named(Arc<Lab>);
+
+impl FromRequestParts<Arc<House>> for Named {
+    type Rejection = (StatusCode, &'static str);
+
+    async fn from_request_parts(parts: &mut Parts, house: &Arc<House>) -> Result<Self, Self::Rejection> {
+        let path = parts.uri.path();
+        let is_named = |lab: &&Arc<Lab>| {
+            path.strip_prefix(lab.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let lab = house.labs.iter().find(is_named).cloned();
+        lab.map(Self).ok_or((
+            StatusCode::NOT_FOUND,
+            "There is no such lab on this stage: /live/ lists those that are.\n",
+        ))
+    }
+}
+
+/// The list of the labs, for a person.
+fn list(labs: &[Arc<Lab>]) -> String {
+    let mut items = String::new();
+    for lab in labs {
+        let (entry, path) = (lab.entry, &lab.path);
+        let (number, title, about, chapter) = (entry.number, entry.title, entry.about, entry.chapter);
+        let (technique, mark) = (entry.technique, entry.mark);
+        let item = write!(
+            items,
+            "    <li data-technique=\"{mark}\">\n      <p class=\"eyebrow\">Lab {number} · {technique}</p>\n      \
+             <h2><a href=\"{path}/\">{title}</a></h2>\n      <p>{about}</p>\n      \
+             <p class=\"stage-hint\"><a href=\"/en/{chapter}.html\">Chapter {number}</a></p>\n    </li>\n"
+        );
+        item.expect("a string takes every character");
+    }
+    LIST.replace("{labs}", &items)
+}
+
+async fn to_the_page(Named(lab): Named) -> Redirect {
+    Redirect::permanent(&format!("{}/", lab.path))
 }
 
 /// The page. Opening it makes the browser a visitor.
-async fn page(State(lab): State<Arc<Lab>>, headers: HeaderMap) -> Response {
-    let (visitor, cookie) = match lab.visitors.welcome(&headers) {
+async fn page(State(house): State<Arc<House>>, Named(lab): Named, headers: HeaderMap) -> Response {
+    let (visitor, cookie) = match house.visitors.welcome(&headers) {
         Ok(welcomed) => welcomed,
         Err(error) => {
             tracing::error!(%error, "no random number for a visitor's cookie");
@@ -117,7 +155,18 @@ async fn page(State(lab): State<Arc<Lab>>, headers: HeaderMap) -> Response {
         Market::Open => "open",
         Market::Closed => "closed",
     };
+    let entry = lab.entry;
+    // The controls first: they have a place for the page's number themselves.
     let html = PAGE
+        .replace("{controls}", &entry.controls.iter().copied().map(form).collect::<String>())
+        .replace("{hint}", &entry.controls.iter().copied().map(hint).collect::<String>())
+        .replace("{number}", &entry.number.to_string())
+        .replace("{title}", entry.title)
+        .replace("{technique}", entry.technique)
+        .replace("{mark}", entry.mark)
+        .replace("{chapter}", entry.chapter)
+        .replace("{invitation}", entry.invitation)
+        .replace("{path}", &lab.path)
         .replace("{start}", &format!("page={page}&amp;after={after}&amp;at={at}"))
         .replace("{page}", &page.to_string())
         .replace("{market}", market);
@@ -128,58 +177,123 @@ async fn page(State(lab): State<Arc<Lab>>, headers: HeaderMap) -> Response {
     response
 }
 
-/// The lab, as a browser meets it: its path taken off, the wire heard if its visitor looks.
-async fn lab_itself(
-    State(lab): State<Arc<Lab>>,
-    Extension(Connection(line)): Extension<Connection>,
-    mut request: Request,
-) -> Response {
-    let visitor = lab.visitors.find(request.headers());
-    if let Err(refused) = take_off(lab.path, &mut request) {
-        return refused.into_response();
-    }
-    let speaks = request.uri().path().starts_with(lab.wire);
-    let Some(visitor) = visitor.filter(|_| speaks) else {
-        return answer(&lab.app, request).await;
-    };
-    visitor.speaks_on(&line);
-    if visitor.is_watched() {
-        let page = visitor.page_of(request.headers());
-        line.begin(Box::new(Ear::new(Arc::clone(&visitor), page)));
-    }
-    let market = visitor.market().subscribe();
-    let now = *market.borrow();
-    match now {
-        Market::Closed => answer(&lab.closed, request).await,
-        Market::Open => {
-            let response = answer(&lab.app, request).await;
-            guard::until(response, market, |market| *market == Market::Closed)
+/// A control, as a form that works without a script, too.
+fn form(control: Control) -> &'static str {
+    match control {
+        Control::Cut => {
+            "        <form method=\"post\" action=\"-/cut?page={page}\"><button class=\"stage-cut\">Cut my connection</button></form>\n"
+        }
+        Control::Lose => {
+            "        <form method=\"post\" action=\"-/lose?page={page}\" data-said=\"The answer to your next order will be lost: order something.\"><button class=\"stage-cut\">Lose the next order’s answer</button></form>\n"
+        }
+        Control::Market => {
+            "        <form method=\"post\" action=\"-/close\" id=\"close\"><button>Close the market</button></form>\n        \
+             <form method=\"post\" action=\"-/open\" id=\"open\" data-said=\"The market is open. A client that was told 204 has stopped for good: load the lab’s page again.\"><button>Open the market</button></form>\n"
         }
     }
 }
 
-async fn answer(app: &Router, request: Request) -> Response {
-    app.clone().oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
+/// How far a control reaches.
+fn hint(control: Control) -> &'static str {
+    match control {
+        Control::Cut => {
+            "The cut is for this page alone: your other tabs and the rest of the class keep their lines."
+        }
+        Control::Lose => "The server executes the order, and the line is cut before you hear of it.",
+        Control::Market => " The market closes for your browser.",
+    }
 }
 
-/// Takes the lab's path off the request's, so that the lab finds its own.
-fn take_off(path: &str, request: &mut Request) -> Result<(), (StatusCode, &'static str)> {
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let inner = target.strip_prefix(path).filter(|inner| inner.starts_with('/')).unwrap_or("/");
-    *request.uri_mut() =
-        Uri::try_from(inner).map_err(|_| (StatusCode::BAD_REQUEST, "This address is not well formed.\n"))?;
-    Ok(())
+/// The lab, as a browser meets it: its path taken off, the wire heard if its visitor looks.
+async fn lab_itself(
+    State(house): State<Arc<House>>,
+    Named(lab): Named,
+    Extension(Connection(line)): Extension<Connection>,
+    mut request: Request,
+) -> Response {
+    let visitor = house.visitors.find(request.headers());
+    let outside = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let (mount, page) = mount(&lab.path, &outside);
+    *request.uri_mut() = match Uri::try_from(&outside[mount.len()..]) {
+        Ok(inside) => inside,
+        Err(_) => return (StatusCode::BAD_REQUEST, "This address is not well formed.\n").into_response(),
+    };
+    let speaks = lab.speaks_on(request.uri().path());
+    let Some(visitor) = visitor.filter(|_| speaks) else {
+        return answer(&lab.app, &line, request).await;
+    };
+    let page = visitor.page(page);
+    visitor.speaks_on(Speaker { lab: lab.entry.number, page }, &line);
+    if visitor.is_watched() {
+        let (requested, answered) = (lab.entry.request_headers, lab.entry.response_headers);
+        let ear = Ear::new(Arc::clone(&visitor), page, mount.to_owned(), requested, answered);
+        line.begin(&format!("{} {outside} HTTP/", request.method()), Box::new(ear));
+    }
+    let loses = is_unsafe(request.method()) && visitor.loses_answer(page);
+    let response = match &lab.closed {
+        None => answer(&lab.app, &line, request).await,
+        Some(closed) => {
+            let market = visitor.market().subscribe();
+            let now = *market.borrow();
+            match now {
+                Market::Closed => answer(closed, &line, request).await,
+                Market::Open => {
+                    let response = answer(&lab.app, &line, request).await;
+                    guard::until(response, market, |market| *market == Market::Closed)
+                }
+            }
+        }
+    };
+    if loses {
+        // What was asked for is done; nobody will hear of it.
+        line.cut();
+        pending::<()>().await;
+    }
+    response
+}
+
+async fn answer(app: &Router, line: &Tap, request: Request) -> Response {
+    let answer = app.clone().oneshot(request).await;
+    let response = answer.unwrap_or_else(|never: Infallible| match never {});
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        line.lasts();
+    }
+    response
+}
+
+/// What of a target stands before the lab's own path, and the page that it names there.
+fn mount<'a>(path: &str, target: &'a str) -> (&'a str, Option<u32>) {
+    let inside = target.strip_prefix(path).unwrap_or(target);
+    let named = inside.strip_prefix("/-/").and_then(|rest| {
+        let (page, _) = rest.split_once('/')?;
+        page.bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| page.parse::<u32>().ok())
+            .flatten()
+            .map(|number| (page.len(), number))
+    });
+    let (taken, page) = named.map_or((0, None), |(length, number)| ("/-/".len() + length, Some(number)));
+    (&target[..target.len() - inside.len() + taken], page)
+}
+
+/// A query of numbers.
+type Numbers = Query<Vec<(String, u64)>>;
+
+fn number(query: &Numbers, name: &str) -> Option<u64> {
+    query.iter().find_map(|(key, value)| (key == name).then_some(*value))
+}
+
+fn named_page(query: &Numbers) -> Option<u32> {
+    number(query, "page").and_then(|page| u32::try_from(page).ok())
 }
 
 /// Where a panel's page began, as the page was told (the newest page's whole
 /// transcript where it was not), and what the panel has seen since.
-fn place(visitor: &Visitor, query: &Query<Vec<(String, u64)>>, headers: &HeaderMap) -> (u64, Start) {
-    let number = |name: &str| query.iter().find_map(|(key, value)| (key == name).then_some(*value));
-    let page = number("page").and_then(|page| u32::try_from(page).ok());
+fn place(visitor: &Visitor, query: &Numbers, headers: &HeaderMap) -> (u64, Start) {
     let start = Start {
-        page: page.unwrap_or_else(|| visitor.page_of(headers)),
-        after: number("after").unwrap_or(0),
-        at: number("at").unwrap_or(0),
+        page: visitor.page(named_page(query)),
+        after: number(query, "after").unwrap_or(0),
+        at: number(query, "at").unwrap_or(0),
     };
     let seen = headers
         .get(HeaderName::from_static("last-event-id"))
@@ -188,8 +302,13 @@ fn place(visitor: &Visitor, query: &Query<Vec<(String, u64)>>, headers: &HeaderM
 }
 
 /// The visitor's own wire, from where the page was opened or the panel broke off.
-async fn wire(State(lab): State<Arc<Lab>>, query: Query<Vec<(String, u64)>>, headers: HeaderMap) -> Response {
-    let Some(visitor) = lab.visitors.find(&headers) else {
+async fn wire(
+    State(house): State<Arc<House>>,
+    Named(_): Named,
+    query: Numbers,
+    headers: HeaderMap,
+) -> Response {
+    let Some(visitor) = house.visitors.find(&headers) else {
         // Nothing to come back for: an EventSource stops at 204.
         return StatusCode::NO_CONTENT.into_response();
     };
@@ -263,11 +382,12 @@ fn described(moment: &Moment) -> serde_json::Value {
 
 /// The visitor's own wire so far, as text.
 async fn wire_text(
-    State(lab): State<Arc<Lab>>,
-    query: Query<Vec<(String, u64)>>,
+    State(house): State<Arc<House>>,
+    Named(_): Named,
+    query: Numbers,
     headers: HeaderMap,
 ) -> Response {
-    let Some(visitor) = lab.visitors.find(&headers) else {
+    let Some(visitor) = house.visitors.find(&headers) else {
         return (
             StatusCode::NOT_FOUND,
             "Open the lab's page first: it is your own wire that is shown here.\n",
@@ -281,28 +401,54 @@ async fn wire_text(
     (kind, text).into_response()
 }
 
-async fn cut(State(lab): State<Arc<Lab>>, headers: HeaderMap) -> Response {
-    act(&lab, &headers, |visitor| {
-        let count = visitor.cut();
+async fn cut(
+    State(house): State<Arc<House>>,
+    Named(lab): Named,
+    query: Numbers,
+    headers: HeaderMap,
+) -> Response {
+    act(&house, &lab, Control::Cut, &headers, |visitor| {
+        let count = visitor.cut(lab.entry.number, named_page(&query));
         tracing::info!(count, "a visitor cut their connections");
     })
 }
 
-async fn close(State(lab): State<Arc<Lab>>, headers: HeaderMap) -> Response {
-    act(&lab, &headers, |visitor| {
+async fn lose(
+    State(house): State<Arc<House>>,
+    Named(lab): Named,
+    query: Numbers,
+    headers: HeaderMap,
+) -> Response {
+    act(&house, &lab, Control::Lose, &headers, |visitor| {
+        visitor.lose_next_answer(visitor.page(named_page(&query)));
+    })
+}
+
+async fn close(State(house): State<Arc<House>>, Named(lab): Named, headers: HeaderMap) -> Response {
+    act(&house, &lab, Control::Market, &headers, |visitor| {
         visitor.market().send_replace(Market::Closed);
     })
 }
 
-async fn open(State(lab): State<Arc<Lab>>, headers: HeaderMap) -> Response {
-    act(&lab, &headers, |visitor| {
+async fn open(State(house): State<Arc<House>>, Named(lab): Named, headers: HeaderMap) -> Response {
+    act(&house, &lab, Control::Market, &headers, |visitor| {
         visitor.market().send_replace(Market::Open);
     })
 }
 
-/// Does something for the visitor who asks. A form without script goes back to the page.
-fn act(lab: &Lab, headers: &HeaderMap, what: impl FnOnce(&Visitor)) -> Response {
-    let Some(visitor) = lab.visitors.find(headers) else {
+/// Does something for the visitor who asks, if the lab knows what it means. A
+/// form without script goes back to the page.
+fn act(
+    house: &House,
+    lab: &Lab,
+    control: Control,
+    headers: &HeaderMap,
+    what: impl FnOnce(&Visitor),
+) -> Response {
+    if !lab.has(control) {
+        return (StatusCode::NOT_FOUND, "This lab cannot be put through that.\n").into_response();
+    }
+    let Some(visitor) = house.visitors.find(headers) else {
         return (StatusCode::FORBIDDEN, "Open the lab's page first.\n").into_response();
     };
     what(&visitor);
@@ -314,5 +460,24 @@ fn act(lab: &Lab, headers: &HeaderMap, what: impl FnOnce(&Visitor)) -> Response 
         Redirect::to(&format!("{}/", lab.path)).into_response()
     } else {
         StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lab_s_own_path_is_what_stands_behind_its_mount_and_its_page() {
+        let split = |target: &str| {
+            let (mount, page) = mount("/live/lab3", target);
+            (target[mount.len()..].to_owned(), page)
+        };
+        assert_eq!(split("/live/lab3/prices/stream?after=2"), ("/prices/stream?after=2".to_owned(), None));
+        assert_eq!(split("/live/lab3/-/7/prices/stream"), ("/prices/stream".to_owned(), Some(7)));
+        assert_eq!(split("/live/lab3/-/7/"), ("/".to_owned(), Some(7)));
+        for odd in ["/-/7", "/-//x", "/-/+7/x", "/-/x/y", "/-/99999999999/x", "/7/x"] {
+            assert_eq!(split(&format!("/live/lab3{odd}")), (odd.to_owned(), None), "{odd}");
+        }
     }
 }

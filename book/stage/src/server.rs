@@ -142,17 +142,32 @@ async fn connection(io: TcpStream, router: Router, mut draining: watch::Receiver
         .max_buf_size(HEAD)
         .serve_connection(TokioIo::new(Line::new(io, Arc::clone(&tap))), answer)
         .with_upgrades();
-    let mut served = pin!(served);
-    let result = tokio::select! {
-        result = served.as_mut() => result,
-        () = tap.until_cut() => return,
-        () = asked_to_stop(&mut draining) => {
+    {
+        let mut served = pin!(served);
+        let ends = async {
+            tokio::select! {
+                result = served.as_mut() => return result,
+                () = asked_to_stop(&mut draining) => {}
+            }
             served.as_mut().graceful_shutdown();
             served.await
+        };
+        let result = tokio::select! {
+            result = ends => result,
+            () = tap.until_cut() => Ok(()),
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "a connection ended early");
         }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%error, "a connection ended early");
+    }
+    // Hyper has let go of the line. After an upgrade somebody else holds it,
+    // and it is one of the stage's connections still.
+    tokio::select! {
+        () = tap.until_gone() => {}
+        () = asked_to_stop(&mut draining) => {
+            tap.hang_up();
+            tap.until_gone().await;
+        }
     }
 }
 

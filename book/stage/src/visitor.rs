@@ -26,11 +26,11 @@ const COOKIE: &str = "stage_visitor";
 const VISITORS: usize = 2_000;
 /// How many moments of a visitor are kept.
 const MOMENTS: usize = 1_000;
-/// How many pages of a visitor have their exchanges counted.
+/// How many pages of a visitor are kept in mind.
 const PAGES: usize = 32;
 /// How many bytes of text these may have.
 const BYTES: usize = 256 * 1024;
-/// How long after the page was opened the wire is heard although no panel has come yet.
+/// How long after the page was opened, or its panel went, the wire is heard although no panel is there.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// All visitors.
@@ -109,17 +109,39 @@ pub(crate) enum Market {
 
 struct State {
     seen: Instant,
-    /// When the page was last opened; panels follow.
-    opened: Option<Instant>,
+    /// When a page was last opened or a panel went; panels follow.
+    expected: Option<Instant>,
     /// What happened, each with the page that it belongs to.
     kept: VecDeque<(u32, Moment)>,
+    /// The time of the newest moment.
+    newest: u64,
     /// Of what is kept, as text, in bytes.
     size: usize,
     /// How many pages were opened; each bears its number.
-    pages: u32,
-    /// How many exchanges each of the last pages has had.
-    exchanges: VecDeque<(u32, u32)>,
-    lines: Vec<Weak<Tap>>,
+    opened: u32,
+    /// The last of them.
+    pages: VecDeque<Page>,
+    lines: Vec<(Speaker, Weak<Tap>)>,
+}
+
+/// One opened page of a visitor, as far as its transcript needs to know.
+struct Page {
+    number: u32,
+    /// How many exchanges it has had.
+    exchanges: u32,
+    /// The number of its newest moment that is no longer kept; 0 while all are.
+    dropped: u64,
+    /// Its next unsafe request is to lose its answer.
+    loses: bool,
+}
+
+/// Who speaks on a connection: which lab, and which of the visitor's pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Speaker {
+    /// The lab's number.
+    pub(crate) lab: u8,
+    /// The page's number.
+    pub(crate) page: u32,
 }
 
 /// Where a page began in its visitor's transcript.
@@ -143,11 +165,12 @@ impl Visitor {
             market: watch::Sender::new(Market::Open),
             state: Mutex::new(State {
                 seen: now,
-                opened: None,
+                expected: None,
                 kept: VecDeque::new(),
+                newest: 0,
                 size: 0,
-                pages: 0,
-                exchanges: VecDeque::new(),
+                opened: 0,
+                pages: VecDeque::new(),
                 lines: Vec::new(),
             }),
         }
@@ -156,20 +179,20 @@ impl Visitor {
     /// A page is opened: what its client says is heard from now on.
     pub(crate) fn open(&self) -> Start {
         let mut state = self.state();
-        state.opened = Some(Instant::now());
-        state.pages = state.pages.saturating_add(1);
-        Start { page: state.pages, after: *self.head.borrow(), at: self.now() }
+        state.expected = Some(Instant::now());
+        state.opened = state.opened.saturating_add(1);
+        let number = state.opened;
+        if state.pages.len() == PAGES {
+            state.pages.pop_front();
+        }
+        state.pages.push_back(Page { number, exchanges: 0, dropped: 0, loses: false });
+        Start { page: number, after: *self.head.borrow(), at: self.now() }
     }
 
-    /// The page that a request comes from, as its `Referer` names it; the newest
-    /// where that says nothing. A page that is being left may still speak while
-    /// the next one is open already.
-    pub(crate) fn page_of(&self, headers: &HeaderMap) -> u32 {
-        let newest = self.state().pages;
-        let referer = headers.get(header::REFERER).and_then(|referer| referer.to_str().ok());
-        let query = referer.and_then(|referer| referer.split_once('?')).map_or("", |(_, query)| query);
-        let named = query.split('&').find_map(|pair| pair.strip_prefix("page=")?.parse().ok());
-        named.filter(|page| (1..=newest).contains(page)).unwrap_or(newest)
+    /// The page with this number, if it was opened; else the newest.
+    pub(crate) fn page(&self, number: Option<u32>) -> u32 {
+        let newest = self.state().opened;
+        number.filter(|page| (1..=newest).contains(page)).unwrap_or(newest)
     }
 
     /// Milliseconds since the visitor came.
@@ -180,7 +203,7 @@ impl Visitor {
     /// Whether anybody looks at this visitor's wire, or is about to.
     pub(crate) fn is_watched(&self) -> bool {
         self.panels.load(Ordering::Relaxed) > 0
-            || self.state().opened.is_some_and(|opened| opened.elapsed() < PATIENCE)
+            || self.state().expected.is_some_and(|since| since.elapsed() < PATIENCE)
     }
 
     /// Counts a panel that shows this visitor's wire for as long as it lives.
@@ -192,15 +215,11 @@ impl Visitor {
     /// A number for a page's new exchange; the first is 1.
     pub(crate) fn next_exchange(&self, page: u32) -> u32 {
         let mut state = self.state();
-        if let Some((_, count)) = state.exchanges.iter_mut().find(|(known, _)| *known == page) {
-            *count = count.saturating_add(1);
-            return *count;
-        }
-        if state.exchanges.len() == PAGES {
-            state.exchanges.pop_front();
-        }
-        state.exchanges.push_back((page, 1));
-        1
+        // A page that is no longer kept in mind starts over; nobody looks at it any more.
+        state.page(page).map_or(1, |page| {
+            page.exchanges = page.exchanges.saturating_add(1);
+            page.exchanges
+        })
     }
 
     /// Writes down what happened to a page, with times as [`Visitor::now`] gives them.
@@ -210,13 +229,22 @@ impl Visitor {
         }
         let mut state = self.state();
         let added = moments.len() as u64;
-        for moment in moments {
+        for mut moment in moments {
+            // Two connections write: the one whose clock was read first may come last.
+            if let When::At(at) = &mut moment.when {
+                *at = state.newest.max(*at);
+                state.newest = *at;
+            }
             state.size += size(&moment);
             state.kept.push_back((page, moment));
         }
         while state.kept.len() > MOMENTS || state.size > BYTES {
-            let Some((_, dropped)) = state.kept.pop_front() else { break };
+            let number = *self.head.borrow() + added + 1 - state.kept.len() as u64;
+            let Some((page, dropped)) = state.kept.pop_front() else { break };
             state.size -= size(&dropped);
+            if let Some(page) = state.page(page) {
+                page.dropped = number;
+            }
         }
         // Under the lock, so that the numbers and the moments belong together.
         self.head.send_modify(|head| *head += added);
@@ -233,11 +261,12 @@ impl Visitor {
             When::At(at) | When::Within(at, _) => When::At(at.saturating_sub(start.at)),
         };
         let mut told = Vec::new();
-        if after + 1 < first {
-            let lost = first - (after + 1);
+        let dropped =
+            state.pages.iter().find(|page| page.number == start.page).map_or(0, |page| page.dropped);
+        if dropped > after {
             let when = state.kept.front().map_or(When::At(0), |(_, moment)| since(moment.when));
-            let what = What::Note(format!("{lost} moments are no longer kept"));
-            told.push((first - 1, Moment { when, place: Place::Note, client: None, exchange: None, what }));
+            let what = What::Note("what came before is no longer kept".to_owned());
+            told.push((dropped, Moment { when, place: Place::Note, client: None, exchange: None, what }));
         }
         let of_the_page =
             (first..).zip(&state.kept).filter(|(number, (page, _))| *number > after && *page == start.page);
@@ -248,20 +277,34 @@ impl Visitor {
         told
     }
 
-    /// Remembers a connection on which this visitor's lab speaks.
-    pub(crate) fn speaks_on(&self, line: &Arc<Tap>) {
+    /// Remembers a connection on which one of this visitor's labs speaks.
+    pub(crate) fn speaks_on(&self, speaker: Speaker, line: &Arc<Tap>) {
         line.claim();
         let mut state = self.state();
-        state
-            .lines
-            .retain(|known| known.strong_count() > 0 && !std::ptr::eq(known.as_ptr(), Arc::as_ptr(line)));
-        state.lines.push(Arc::downgrade(line));
+        let is_this = |known: &Weak<Tap>| std::ptr::eq(known.as_ptr(), Arc::as_ptr(line));
+        state.lines.retain(|(_, known)| known.strong_count() > 0 && !is_this(known));
+        state.lines.push((speaker, Arc::downgrade(line)));
     }
 
-    /// Cuts every connection on which this visitor's lab speaks; gives how many.
-    pub(crate) fn cut(&self) -> usize {
+    /// Cuts every connection on which this visitor's lab speaks, of one page
+    /// or of all; gives how many.
+    pub(crate) fn cut(&self, lab: u8, page: Option<u32>) -> usize {
         let lines = self.state().lines.clone();
-        lines.iter().filter_map(Weak::upgrade).filter(|line| line.cut_claimed()).count()
+        let meant = |speaker: &Speaker| speaker.lab == lab && page.is_none_or(|page| speaker.page == page);
+        let open = lines.iter().filter(|(speaker, _)| meant(speaker)).filter_map(|(_, line)| line.upgrade());
+        open.filter(|line| line.cut_claimed()).count()
+    }
+
+    /// The page's next unsafe request will be answered, and its answer lost.
+    pub(crate) fn lose_next_answer(&self, page: u32) {
+        if let Some(page) = self.state().page(page) {
+            page.loses = true;
+        }
+    }
+
+    /// Whether the answer to the page's unsafe request at hand is to be lost. Once asked for, it is over.
+    pub(crate) fn loses_answer(&self, page: u32) -> bool {
+        self.state().page(page).is_some_and(|page| std::mem::take(&mut page.loses))
     }
 
     /// Whether the market is open for this visitor, and when that changes.
@@ -271,6 +314,12 @@ impl Visitor {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl State {
+    fn page(&mut self, number: u32) -> Option<&mut Page> {
+        self.pages.iter_mut().find(|page| page.number == number)
     }
 }
 
@@ -287,6 +336,8 @@ pub(crate) struct Panel {
 
 impl Drop for Panel {
     fn drop(&mut self) {
+        // It may come back: its stream broke, or the page is loaded again.
+        self.visitor.state().expected = Some(Instant::now());
         self.visitor.panels.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -325,14 +376,37 @@ mod tests {
     #[test]
     fn a_transcript_is_bounded_and_says_what_it_dropped() {
         let visitor = Visitor::new();
+        visitor.open();
         for _ in 0..MOMENTS + 3 {
             visitor.write(1, comment(1));
         }
         let told = visitor.after(1, HERE);
         assert_eq!(told.len(), MOMENTS + 1);
         assert_eq!(told[0].0, 3, "the note stands where the last dropped moment stood");
-        assert_eq!(told[0].1.what, What::Note("2 moments are no longer kept".into()));
+        assert_eq!(told[0].1.what, What::Note("what came before is no longer kept".into()));
         assert_eq!(told[1].0, 4);
+        assert_eq!(numbers(&visitor, 3, HERE)[0], 4, "whoever has seen what was dropped misses nothing");
+    }
+
+    #[test]
+    fn a_page_is_told_of_its_own_losses_only() {
+        let visitor = Visitor::new();
+        let (quiet, loud) = (visitor.open(), visitor.open());
+        for _ in 0..MOMENTS {
+            visitor.write(loud.page, comment(1));
+        }
+        visitor.write(quiet.page, comment(1));
+        assert_eq!(numbers(&visitor, 0, quiet), [MOMENTS as u64 + 1]);
+    }
+
+    #[test]
+    fn an_answer_is_lost_once_and_for_one_page() {
+        let visitor = Visitor::new();
+        let (mine, other) = (visitor.open().page, visitor.open().page);
+        visitor.lose_next_answer(mine);
+        assert!(!visitor.loses_answer(other));
+        assert!(visitor.loses_answer(mine));
+        assert!(!visitor.loses_answer(mine));
     }
 
     #[test]
@@ -369,17 +443,13 @@ mod tests {
     }
 
     #[test]
-    fn a_request_belongs_to_the_page_that_sent_it_or_else_to_the_newest() {
+    fn a_page_that_was_never_opened_is_taken_for_the_newest() {
         let visitor = Visitor::new();
         visitor.open();
         visitor.open();
-        let page_of = |referer: &'static str| {
-            visitor.page_of(&HeaderMap::from_iter([(header::REFERER, HeaderValue::from_static(referer))]))
-        };
-        assert_eq!(page_of("http://127.0.0.1:8080/live/lab3/index.html?page=1"), 1);
-        assert_eq!(visitor.page_of(&HeaderMap::new()), 2);
-        for odd in ["", "?page=", "?page=0", "?page=3", "?page=-1", "?page=x", "http://a/?b&page"] {
-            assert_eq!(page_of(odd), 2, "{odd}");
+        assert_eq!(visitor.page(Some(1)), 1);
+        for odd in [None, Some(0), Some(3), Some(u32::MAX)] {
+            assert_eq!(visitor.page(odd), 2, "{odd:?}");
         }
     }
 
@@ -409,14 +479,19 @@ mod tests {
     }
 
     #[test]
-    fn a_wire_is_heard_while_a_panel_is_open_and_shortly_after_the_page_was() {
+    fn a_wire_is_heard_while_a_panel_is_open_and_shortly_before_and_after() {
         let visitor = Arc::new(Visitor::new());
+        assert!(!visitor.is_watched());
+        visitor.open();
+        assert!(visitor.is_watched());
+        let long_ago = Instant::now().checked_sub(PATIENCE);
+        visitor.state().expected = long_ago;
         assert!(!visitor.is_watched());
         let panel = visitor.panel();
         assert!(visitor.is_watched());
         drop(panel);
+        assert!(visitor.is_watched(), "it may come back");
+        visitor.state().expected = long_ago;
         assert!(!visitor.is_watched());
-        visitor.open();
-        assert!(visitor.is_watched());
     }
 }

@@ -3,7 +3,8 @@
 use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use feed::Feed;
-use serde_json::json;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
 use stage::{Site, Stage, StageError, book, server};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -12,8 +13,13 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout},
 };
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{self, client::IntoClientRequest},
+};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+const LABS: [u8; 5] = [1, 2, 3, 4, 5];
 
 /// A stage on a port of its own, over a small site and a market that moves only when told to.
 struct Play {
@@ -73,9 +79,13 @@ impl Play {
         )
     }
 
-    /// Opens the live page, as a browser that comes for the first time; gives its cookie.
+    /// Opens lab 3's live page, as a browser that comes for the first time; gives its cookie.
     async fn visit(&self) -> String {
-        let answer = self.get("/live/lab3/").await;
+        self.visit_lab(3).await
+    }
+
+    async fn visit_lab(&self, number: u8) -> String {
+        let answer = self.get(&format!("/live/lab{number}/")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let cookie = answer.header("set-cookie").expect("a visitor is given a cookie");
         cookie.split(';').next().unwrap().to_owned()
@@ -100,6 +110,23 @@ impl Play {
         .await
     }
 
+    /// Posts JSON, as the lab's own page does.
+    async fn post_json(&self, target: &str, cookie: &str, headers: &[(&str, &str)], json: &str) -> Answer {
+        self.send(&self.json(target, cookie, headers, json)).await
+    }
+
+    fn json(&self, target: &str, cookie: &str, headers: &[(&str, &str)], json: &str) -> Vec<u8> {
+        let length = json.len().to_string();
+        let own = [
+            ("cookie", cookie),
+            ("sec-fetch-site", "same-origin"),
+            ("content-type", "application/json"),
+            ("content-length", length.as_str()),
+        ];
+        let request = self.request("POST", target, &[&own, headers].concat(), "close");
+        [request.as_bytes(), json.as_bytes()].concat()
+    }
+
     async fn wire(&self, cookie: &str) -> String {
         self.ask("GET", "/live/lab3/-/wire.txt", &[("cookie", cookie)]).await.body
     }
@@ -113,6 +140,15 @@ impl Play {
                 return wire;
             }
             assert!(asked.elapsed() < PATIENCE, "no `{words}` in:\n{wire}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until something is so.
+    async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let asked = Instant::now();
+        while !is_so() {
+            assert!(asked.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -278,6 +314,11 @@ async fn an_odd_request_gets_a_4xx_and_harms_nobody() {
         ("an escaped one", format!("GET /live/lab3/..%2f..%2fCargo.toml HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").into(), &[404]),
         ("a broken escape in the lab", format!("GET /live/lab3/%zz HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").into(), &[400, 404]),
         ("a place in a wire that is no number", format!("GET /live/lab3/-/wire?after=x HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").into(), &[400]),
+        ("a lab that is not there", format!("GET /live/lab9/ HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").into(), &[404]),
+        ("a lab by another name", format!("GET /live/lab03/prices/stream HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").into(), &[404]),
+        ("a page whose number is none", format!("GET /live/lab3/-/99999999999/client.js HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").into(), &[404]),
+        ("a broken escape in a page of the lab", format!("GET /live/lab3/-/1/%zz HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").into(), &[400, 404]),
+        ("an upgrade to nothing", format!("GET /live/lab5/floor HTTP/1.1\r\nhost: {host}\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\r\n").into(), &[400, 426]),
         ("a star", format!("GET * HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").into(), &[400, 404]),
         ("a proxy's request", format!("CONNECT evil.example:443 HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").into(), &[400, 403, 404, 405]),
     ];
@@ -305,10 +346,16 @@ async fn a_visitor_s_cookie_stays_in_the_browser_and_on_the_live_pages() {
 #[tokio::test]
 async fn the_lab_s_own_page_and_client_are_served_as_they_are() {
     let play = Play::begin().await;
-    for file in ["index.html", "client.js"] {
-        let served = play.get(&format!("/live/lab3/{file}")).await;
-        let own = fs::read_to_string(root().join("solutions/lab3-sse/web").join(file)).unwrap();
-        assert_eq!(served.body, own, "{file}");
+    for lab in ["lab1-fetch", "lab2-long-polling", "lab3-sse", "lab4-fetch-stream", "lab5-websocket"] {
+        let (name, _) = lab.split_once('-').unwrap();
+        for file in ["index.html", "page.js", "client.js"] {
+            let own = fs::read_to_string(root().join("solutions").join(lab).join("web").join(file)).unwrap();
+            for under in ["", "-/1/"] {
+                let served = play.get(&format!("/live/{name}/{under}{file}")).await;
+                assert_eq!(served.body, own, "{name}: {file}");
+            }
+        }
+        assert_eq!(play.get(&format!("/live/{name}/-/1/look.css")).await.status, 200);
     }
 }
 
@@ -329,7 +376,7 @@ async fn a_visitor_sees_their_own_wire_as_it_happens() {
     let wire = play.wire(&cookie).await;
     let transcript: wire::Transcript = wire.parse().expect("the wire's text is a transcript");
     assert_eq!(transcript.to_string(), wire);
-    assert!(wire.contains("client → server  #1 GET /live/lab3/prices/stream\n"), "{wire}");
+    assert!(wire.contains("client → server  #1 GET /prices/stream\n"), "{wire}");
     assert!(wire.contains("server → client  #1 200 text/event-stream\n"), "{wire}");
     assert!(!wire.contains("stage_visitor"), "the cookie is nobody's business:\n{wire}");
 }
@@ -373,10 +420,9 @@ async fn each_of_a_visitor_s_pages_has_its_own_transcript() {
     let play = Play::begin().await;
     let cookie = play.visit().await;
     play.ask("GET", "/live/lab3/", &[("cookie", &cookie)]).await;
-    let from = |page: u32| format!("http://{}/live/lab3/index.html?page={page}", play.address);
     for (page, method) in [(2, "GET"), (1, "HEAD")] {
-        let headers = [("cookie", cookie.as_str()), ("referer", &from(page))];
-        let mut stream = play.stream_by(method, "/live/lab3/prices/stream", &headers).await;
+        let target = format!("/live/lab3/-/{page}/prices/stream");
+        let mut stream = play.stream_by(method, &target, &[("cookie", &cookie)]).await;
         stream.until("text/event-stream").await;
     }
     play.wire_with(&cookie, "#1 GET").await;
@@ -396,7 +442,7 @@ async fn the_page_s_other_files_are_not_drawn() {
     line.line.write_all(stream.as_bytes()).await.unwrap();
     line.until("text/event-stream").await;
     let wire = play.wire_with(&cookie, "200 text/event-stream").await;
-    assert!(wire.contains("#1 GET /live/lab3/prices/stream"), "{wire}");
+    assert!(wire.contains("#1 GET /prices/stream"), "{wire}");
     assert!(!wire.contains("client.js"), "{wire}");
 }
 
@@ -500,6 +546,7 @@ async fn open_streams_do_not_keep_the_stage_from_stopping() {
     let mut panel = play.stream("/live/lab3/-/wire?after=0", &[("cookie", &cookie)]).await;
     prices.until("text/event-stream").await;
     panel.until("text/event-stream").await;
+    let mut trader = play.trader(&cookie).await;
     let idle = TcpStream::connect(play.address).await.unwrap();
     // A client that has sent half a request and no more.
     let mut slow = TcpStream::connect(play.address).await.unwrap();
@@ -509,10 +556,447 @@ async fn open_streams_do_not_keep_the_stage_from_stopping() {
     play.stop.take().unwrap().send(()).unwrap();
     assert_eq!(prices.ending().await, Ending::Proper);
     assert_eq!(panel.ending().await, Ending::Proper);
+    assert!(trader.heard_nothing_more().await, "the floor is left");
     timeout(Duration::from_secs(5), &mut play.served).await.expect("the stage stops").unwrap();
     assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
     assert!(TcpStream::connect(play.address).await.is_err(), "nobody listens any more");
     drop((idle, slow));
+}
+
+/// A trader on lab 5's floor, by a WebSocket client that is no browser.
+struct Trader(WebSocketStream<TcpStream>);
+
+impl Play {
+    /// Asks for the floor, with `origin` where there is one.
+    async fn knock(&self, cookie: &str, origin: Option<&str>) -> Result<Trader, tungstenite::Error> {
+        let mut request = format!("ws://{}/live/lab5/floor", self.address).into_client_request()?;
+        let headers = request.headers_mut();
+        headers.insert("cookie", cookie.parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert("origin", origin.parse().unwrap());
+        }
+        let line = TcpStream::connect(self.address).await?;
+        let (socket, _) = timeout(PATIENCE, client_async(request, line)).await.expect("an answer comes")?;
+        Ok(Trader(socket))
+    }
+
+    async fn trader(&self, cookie: &str) -> Trader {
+        self.knock(cookie, Some(&format!("http://{}", self.address))).await.expect("the floor is open")
+    }
+
+    /// A trader who sits in the room already.
+    async fn trader_in(&self, cookie: &str, room: &str, name: &str) -> Trader {
+        let mut trader = self.trader(cookie).await;
+        trader.say(&json!({ "type": "join", "room": room, "name": name })).await;
+        let joined = trader.hears("joined").await;
+        assert_eq!(joined["room"], room);
+        trader
+    }
+}
+
+impl Trader {
+    async fn say(&mut self, message: &Value) {
+        self.0.send(tungstenite::Message::text(message.to_string())).await.expect("the line is open");
+    }
+
+    /// The next message of this type; others are let pass.
+    async fn hears(&mut self, kind: &str) -> Value {
+        loop {
+            let message = timeout(PATIENCE, self.0.next()).await;
+            let message = message.unwrap_or_else(|_| panic!("no {kind}")).expect("the line is open").unwrap();
+            let Ok(text) = message.into_text() else { continue };
+            let Ok(said) = serde_json::from_str::<Value>(&text) else { continue };
+            if said["type"] == kind {
+                return said;
+            }
+        }
+    }
+
+    /// Reads to the end of the line; whether it has one.
+    async fn heard_nothing_more(&mut self) -> bool {
+        let end = async { while let Some(Ok(_)) = self.0.next().await {} };
+        timeout(PATIENCE, end).await.is_ok()
+    }
+
+    /// Reads until the line fails, and says how.
+    async fn failure(&mut self) -> tungstenite::Error {
+        let failure = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return error,
+                    None => panic!("the line ended as it should"),
+                }
+            }
+        };
+        timeout(PATIENCE, failure).await.expect("the line fails")
+    }
+}
+
+#[tokio::test]
+async fn the_list_leads_to_every_lab_and_its_chapter() {
+    let play = Play::begin().await;
+    assert_eq!(play.get("/live").await.header("location"), Some("/live/"));
+    let list = play.get("/live/").await.body;
+    for number in LABS {
+        let path = format!("/live/lab{number}");
+        assert!(list.contains(&format!("href=\"{path}/\"")), "{list}");
+        assert_eq!(play.get(&path).await.header("location"), Some(format!("{path}/").as_str()));
+        let page = play.get(&format!("{path}/")).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        assert!(!page.body.contains(['{', '}']), "something was not filled in:\n{}", page.body);
+        let chapter = page.body.split("href=\"/en/").nth(2).and_then(|rest| rest.split_once(".html\""));
+        let chapter = chapter.expect("a link to the chapter").0;
+        assert!(chapter.starts_with(&format!("{number:02}-")), "{chapter}");
+        assert!(root().join(format!("book/src/{chapter}.md")).is_file(), "{chapter}");
+        assert!(page.body.contains("src=\"-/1/index.html\""), "{}", page.body);
+    }
+}
+
+#[tokio::test]
+async fn a_lab_that_is_not_there_is_told_in_a_sentence() {
+    let play = Play::begin().await;
+    for target in ["/live/lab9/", "/live/lab0", "/live/lab3x/", "/live/nothing/prices", "/live/lab12/-/wire"]
+    {
+        let answer = play.get(target).await;
+        assert_eq!(answer.status, 404, "{target}");
+        assert!(answer.body.starts_with("There is no such lab on this stage"), "{target}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_lab_is_put_only_through_what_means_something_there() {
+    let play = Play::begin().await;
+    let cookie = play.visit().await;
+    for (lab, controls) in
+        [(1, &["lose"][..]), (2, &["cut"]), (3, &["cut", "close", "open"]), (4, &["cut"]), (5, &["cut"])]
+    {
+        let page = play.get(&format!("/live/lab{lab}/")).await.body;
+        for control in ["cut", "lose", "close", "open"] {
+            let is_there = controls.contains(&control);
+            assert_eq!(page.contains(&format!("action=\"-/{control}")), is_there, "lab {lab}: {control}");
+            let status = play.post(&format!("/live/lab{lab}/-/{control}"), &cookie).await.status;
+            assert_eq!(status, if is_there { 204 } else { 404 }, "lab {lab}: {control}");
+        }
+    }
+}
+
+const ORDER: &str = r#"{"symbol":"BMRI","side":"buy","quantity":100}"#;
+
+#[tokio::test]
+async fn short_exchanges_show_the_headers_that_they_are_about() {
+    let play = Play::begin().await;
+    let cookie = play.visit_lab(1).await;
+    play.publish(6_100).await;
+    let prices = play.ask("GET", "/live/lab1/prices", &[("cookie", &cookie)]).await;
+    let tag = prices.header("etag").expect("prices bear a tag").to_owned();
+    let known = [("cookie", cookie.as_str()), ("if-none-match", tag.as_str())];
+    let again = play.ask("GET", "/live/lab1/prices", &known).await;
+    assert_eq!((again.status, again.body.as_str()), (304, ""));
+
+    let key = [("idempotency-key", "k1")];
+    let first = play.post_json("/live/lab1/orders", &cookie, &key, ORDER).await;
+    let second = play.post_json("/live/lab1/orders", &cookie, &key, ORDER).await;
+    assert_eq!((first.status, &first.body), (201, &second.body));
+    let unknown = play.ask("GET", "/live/lab1/prices/NONE", &[("cookie", &cookie)]).await;
+    assert_eq!(unknown.header("content-type"), Some("application/problem+json"));
+
+    let wire = play.wire_with(&cookie, "#5 404 application/problem+json").await;
+    let none_match = format!("if-none-match: {tag}");
+    let order = "client → server  #3 body {\"quantity\":100,\"side\":\"buy\",\"symbol\":\"BMRI\"}";
+    let told = [
+        "#1 GET /prices\n",
+        &format!("etag: {tag}"),
+        "#2 GET /prices\n",
+        &none_match,
+        "#2 304",
+        "#3 POST /orders",
+        "idempotency-key: k1",
+        order,
+        "#3 201 application/json",
+        "location: ",
+        "#4 POST",
+        "#5 404",
+    ];
+    in_order(&wire, &told);
+}
+
+#[tokio::test]
+async fn an_order_whose_answer_was_lost_is_executed_once() {
+    let play = Play::begin().await;
+    let cookie = play.visit_lab(1).await;
+    play.publish(6_100).await;
+    assert_eq!(play.post("/live/lab1/-/lose?page=1", &cookie).await.status, 204);
+    // A request that changes nothing does not use it up.
+    assert_eq!(play.ask("GET", "/live/lab1/prices", &[("cookie", &cookie)]).await.status, 200);
+
+    let key = [("idempotency-key", "k1")];
+    let mut line = TcpStream::connect(play.address).await.unwrap();
+    line.write_all(&play.json("/live/lab1/-/1/orders", &cookie, &key, ORDER)).await.unwrap();
+    assert_eq!(Streaming { line, text: String::new() }.ending().await, Ending::Reset);
+    let again = play.post_json("/live/lab1/-/1/orders", &cookie, &key, ORDER).await;
+    assert_eq!(again.status, 201);
+    let orders = play.get("/live/lab1/orders").await.body;
+    assert_eq!(orders.matches("BMRI").count(), 1, "{orders}");
+
+    let wire = play.wire_with(&cookie, "#3 201").await;
+    in_order(
+        &wire,
+        &[
+            "#2 POST /orders",
+            "idempotency-key: k1",
+            "#2 cut",
+            "#3 POST /orders",
+            "idempotency-key: k1",
+            "#3 201",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn many_short_exchanges_leave_a_bounded_transcript_that_says_so() {
+    let play = Play::begin().await;
+    let cookie = play.visit_lab(1).await;
+    play.publish(6_100).await;
+    let prices = play.ask("GET", "/live/lab1/prices", &[]).await;
+    let known = [("cookie", cookie.as_str()), ("if-none-match", prices.header("etag").unwrap())];
+    let mut line = TcpStream::connect(play.address).await.unwrap();
+    for _ in 0..600 {
+        // Two moments each; on one connection, as a browser polls.
+        line.write_all(play.request("GET", "/live/lab1/prices", &known, "keep-alive").as_bytes())
+            .await
+            .unwrap();
+        let mut answer = Streaming { line, text: String::new() };
+        answer.until("\r\n\r\n").await;
+        line = answer.line;
+    }
+    let wire = play.wire_with(&cookie, "#600 304").await;
+    in_order(&wire, &["what came before is no longer kept", "#599 304", "#600 GET"]);
+    let transcript: wire::Transcript = wire.parse().expect("the wire's text is a transcript");
+    assert_eq!(transcript.moments.len(), 1_001, "a thousand, and the note");
+}
+
+#[tokio::test]
+async fn a_held_request_is_answered_or_cut_while_it_waits() {
+    let play = Play::begin().await;
+    let cookie = play.visit_lab(2).await;
+    let ask = async |after: u32| {
+        play.stream(&format!("/live/lab2/-/1/updates?after={after}"), &[("cookie", &cookie)]).await
+    };
+    let mut held = ask(0).await;
+    play.wire_with(&cookie, "#1 GET /updates?after=0").await;
+    play.publish(6_100).await;
+    held.until("6100").await;
+
+    let held = ask(1).await;
+    play.wire_with(&cookie, "#2 GET /updates?after=1").await;
+    assert_eq!(play.post("/live/lab2/-/cut?page=1", &cookie).await.status, 204);
+    assert_eq!(held.ending().await, Ending::Reset);
+    play.publish(6_125).await;
+    ask(1).await.until("6125").await;
+
+    let wire = play.wire_with(&cookie, "6125").await;
+    let told = [
+        "#1 GET /updates?after=0",
+        "#1 200 application/json",
+        "#1 body {",
+        "#2 GET /updates?after=1",
+        "#2 cut",
+        "#3 GET /updates?after=1",
+        "#3 200",
+    ];
+    in_order(&wire, &told);
+}
+
+#[tokio::test]
+async fn a_page_s_cut_leaves_the_visitor_s_other_pages_alone() {
+    let play = Play::begin().await;
+    let cookie = play.visit_lab(3).await;
+    for lab in [3, 2] {
+        play.ask("GET", &format!("/live/lab{lab}/"), &[("cookie", &cookie)]).await;
+    }
+    let mut first = play.stream("/live/lab3/-/1/prices/stream", &[("cookie", &cookie)]).await;
+    let mut second = play.stream("/live/lab3/-/2/prices/stream", &[("cookie", &cookie)]).await;
+    let mut other_lab = play.stream("/live/lab2/-/3/updates?after=0", &[("cookie", &cookie)]).await;
+    for stream in [&mut first, &mut second] {
+        stream.until("text/event-stream").await;
+    }
+    let wire = async |page: u32| {
+        play.ask("GET", &format!("/live/lab3/-/wire.txt?page={page}"), &[("cookie", &cookie)]).await.body
+    };
+    assert_eq!(play.post("/live/lab3/-/cut?page=1", &cookie).await.status, 204);
+    assert_eq!(first.ending().await, Ending::Reset);
+    play.publish(7).await;
+    second.until("id: 1").await;
+    other_lab.until("\"seq\":1").await;
+    assert!(wire(1).await.contains("#1 cut") && !wire(2).await.contains("cut"));
+
+    // Without a page: all that this browser has open here.
+    assert_eq!(play.post("/live/lab3/-/cut", &cookie).await.status, 204);
+    assert_eq!(second.ending().await, Ending::Reset);
+}
+
+#[tokio::test]
+async fn an_answer_streams_through_the_stage_and_its_abort_reaches_the_lab() {
+    let play = Play::begin().await;
+    let cookie = play.visit_lab(4).await;
+    let ask = async |question: &str| {
+        let body = json!({ "question": question }).to_string();
+        let request = play.json("/live/lab4/-/1/ask", &cookie, &[("authorization", "Bearer demo")], &body);
+        let mut line = TcpStream::connect(play.address).await.unwrap();
+        line.write_all(&request).await.unwrap();
+        let mut answer = Streaming { line, text: String::new() };
+        answer.until("text/event-stream").await;
+        answer
+    };
+    // Commentary without end: one token for each update, as long as somebody listens.
+    let mut stopped = ask("Follow the market").await;
+    let listening = play.feed.subscribers();
+    play.publish(6_100).await;
+    stopped.until("6100").await;
+    drop(stopped);
+    play.wire_with(&cookie, "#1 abort").await;
+    play.until("the lab has stopped its work", || play.feed.subscribers() < listening).await;
+
+    let mut cut = ask("follow it").await;
+    play.publish(6_125).await;
+    cut.until("6125").await;
+    assert_eq!(play.post("/live/lab4/-/cut", &cookie).await.status, 204);
+    assert_eq!(cut.ending().await, Ending::Reset);
+    play.until("the lab has stopped its work", || play.feed.subscribers() < listening).await;
+
+    let mut whole = ask("How is BMRI?").await;
+    whole.until("event: done").await;
+
+    let wire = play.wire_with(&cookie, "#3 event done").await;
+    let told = [
+        "#1 POST /ask",
+        "authorization: Bearer demo",
+        "#1 body {\"question\":\"Follow the market\"}",
+        "#1 200 text/event-stream",
+        "#1 event message",
+        "6100",
+        "#1 abort",
+        "#2 POST /ask",
+        "6125",
+        "#2 cut",
+        "#3 POST /ask",
+        "#3 event done",
+    ];
+    in_order(&wire, &told);
+}
+
+#[tokio::test]
+async fn a_trader_of_another_make_says_and_hears_and_sees_the_frames() {
+    let play = Play::begin().await;
+    let (anna, budi) = (play.visit_lab(5).await, play.visit_lab(5).await);
+    let mut hers = play.trader_in(&anna, "general", "Anna").await;
+    let mut his = play.trader_in(&budi, "general", "Budi").await;
+    assert_eq!(hers.hears("entered").await["name"], "Budi");
+    for (speaker, text) in [(&mut his, "Selling?"), (&mut hers, "At 6100 — é")] {
+        speaker.say(&json!({ "type": "say", "id": text, "text": text })).await;
+    }
+    for trader in [&mut hers, &mut his] {
+        let mut heard = [trader.hears("said").await, trader.hears("said").await];
+        heard.sort_by_key(|said| said["from"].as_str().map(str::to_owned));
+        assert_eq!([&heard[0]["text"], &heard[1]["text"]], ["At 6100 — é", "Selling?"]);
+    }
+    hers.0.close(None).await.unwrap();
+    assert!(hers.heard_nothing_more().await);
+    assert_eq!(his.hears("left").await["name"], "Anna");
+
+    let wire = play.wire_with(&anna, "client → server  #1 close").await;
+    let told = [
+        "#1 GET /floor",
+        "upgrade: websocket",
+        "origin: http://",
+        "#1 101",
+        "client → server  #1 message {\"name\":\"Anna\"",
+        "server → client  #1 message {\"members\":[\"Anna\"]",
+        "At 6100 — é",
+        "client → server  #1 close",
+    ];
+    in_order(&wire, &told);
+    let closed = play.wire_with(&anna, "server → client  #1 close").await;
+    assert!(!closed.contains("abort") && !closed.contains("cut"), "{closed}");
+    assert!(
+        !play.wire(&budi).await.contains("client → server  #1 message {\"id\":\"At"),
+        "that was her line"
+    );
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_does_not_get_onto_the_floor() {
+    let play = Play::begin().await;
+    let cookie = play.visit_lab(5).await;
+    for origin in ["http://evil.example", "null", "http://127.0.0.1:1"] {
+        match play.knock(&cookie, Some(origin)).await {
+            Err(tungstenite::Error::Http(refused)) => assert_eq!(refused.status(), 403, "{origin}"),
+            Err(other) => panic!("{origin}: {other}"),
+            Ok(_) => panic!("{origin} got in"),
+        }
+    }
+    assert!(play.knock(&cookie, None).await.is_ok(), "a client that is no page has no origin");
+    in_order(
+        &play.wire(&cookie).await,
+        &["origin: http://evil.example", "#1 403", "#4 GET /floor", "#4 101"],
+    );
+}
+
+#[tokio::test]
+async fn a_cut_resets_a_line_that_was_upgraded_and_no_other() {
+    let play = Play::begin().await;
+    let (anna, budi) = (play.visit_lab(5).await, play.visit_lab(5).await);
+    let mut hers = play.trader_in(&anna, "general", "Anna").await;
+    let mut his = play.trader_in(&budi, "general", "Budi").await;
+    // Long after the handshake: the wire is still heard, and the tap still holds.
+    for text in ["one", "two"] {
+        hers.say(&json!({ "type": "say", "id": text, "text": text })).await;
+        assert_eq!(his.hears("said").await["text"], text);
+    }
+    assert_eq!(play.post("/live/lab5/-/cut", &anna).await.status, 204);
+    match hers.failure().await {
+        tungstenite::Error::Io(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {}
+        other => panic!("{other}"),
+    }
+    assert_eq!(his.hears("left").await["name"], "Anna");
+    in_order(&play.wire_with(&anna, "#1 cut").await, &["#1 101", "\"two\"", "network          #1 cut"]);
+
+    his.say(&json!({ "type": "say", "id": "3", "text": "Anna?" })).await;
+    assert_eq!(his.hears("said").await["text"], "Anna?");
+    assert!(!play.wire(&budi).await.contains("#1 cut"));
+}
+
+#[tokio::test]
+async fn what_a_lab_did_not_read_of_a_request_does_not_confuse_the_next() {
+    let play = Play::begin().await;
+    let cookie = play.visit_lab(4).await;
+    // No token: the lab answers before the body has come, and never reads it.
+    let headers = [("cookie", cookie.as_str()), ("sec-fetch-site", "same-origin"), ("content-length", "12")];
+    let mut line = play.stream_by("POST", "/live/lab4/ask", &headers).await;
+    line.until("401").await;
+    let rest = [
+        b"GET /nothing",
+        play.request("GET", "/live/lab2/updates?after=x", &[("cookie", &cookie)], "close").as_bytes(),
+    ]
+    .concat();
+    let _ = line.line.write_all(&rest).await;
+    play.wire_with(&cookie, "#1 401").await;
+    // On the same line or on another one, whatever the server makes of it.
+    play.ask("GET", "/live/lab2/updates?after=y", &[("cookie", &cookie)]).await;
+    let wire = play.wire_with(&cookie, "after=y").await;
+    assert!(!wire.contains("note"), "{wire}");
+    assert!(wire.lines().filter(|line| line.contains("#1 ")).count() >= 2, "{wire}");
+}
+
+/// Fails unless these words stand in the text, in this order.
+fn in_order(text: &str, words: &[&str]) {
+    let mut rest = text;
+    for word in words {
+        let Some(at) = rest.find(word) else { panic!("no `{word}` where it should stand in:\n{text}") };
+        rest = &rest[at + word.len()..];
+    }
 }
 
 #[tokio::test]

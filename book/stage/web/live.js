@@ -103,12 +103,14 @@ const again = find('again');
 again.hidden = false;
 again.addEventListener('click', () => frame.contentWindow?.location.reload());
 
-/** @param {'open' | 'closed'} market */
-function market(market) {
-  find('close').hidden = market === 'closed';
-  find('open').hidden = market === 'open';
+// Where the market can be closed, one of the two buttons is there at a time.
+const [close, open] = ['close', 'open'].map((id) => document.getElementById(id));
+/** @param {boolean} isClosed */
+function market(isClosed) {
+  if (close) close.hidden = isClosed;
+  if (open) open.hidden = !isClosed;
 }
-market(/** @type {'open' | 'closed'} */ (panel.dataset.market));
+market(panel.dataset.market === 'closed');
 
 for (const form of document.querySelectorAll('form')) {
   form.addEventListener('submit', async (event) => {
@@ -116,13 +118,12 @@ for (const form of document.querySelectorAll('form')) {
     const focused = form.contains(document.activeElement);
     const response = await fetch(form.action, { method: 'POST', headers: { accept: 'text/plain' } }).catch(() => null);
     if (!response?.ok) return tell(response ? await response.text() : 'The stage is out of reach.');
-    if (form.id === 'close') market('closed');
-    if (form.id === 'open') {
-      market('open');
-      // A client that was told 204 does not come back by itself, and should not.
-      find('hint').textContent = 'The market is open. A client that was told 204 has stopped for good: load the lab’s page again.';
+    if (form.dataset.said) {
+      find('hint').textContent = form.dataset.said;
+      tell(form.dataset.said);
     }
+    if (form === close || form === open) market(form === close);
     // The button that was pressed has gone; the one in its place takes the focus.
-    if (focused && form.hidden) find(form.id === 'close' ? 'open' : 'close').querySelector('button')?.focus();
+    if (focused && form.hidden) (form === close ? open : close)?.querySelector('button')?.focus();
   });
 }
