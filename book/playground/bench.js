@@ -37,6 +37,7 @@ import { Wasi } from './wasi.js';
  * @typedef {{ updates: number, pace: number, poll: number, latency: number }} Workload how many updates; the rest in milliseconds
  * @typedef {object} Cost
  * @property {number} requests
+ * @property {number} first_head bytes in the head of the first request
  * @property {number} heads_up bytes of heads from the page
  * @property {number} bodies_up
  * @property {number} heads_down

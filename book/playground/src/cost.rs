@@ -42,6 +42,8 @@ pub struct Workload {
 pub struct Cost {
     /// Requests that were made.
     pub requests: u64,
+    /// Bytes in the head of the first request: a browser's own head is longer, see `tests/costs.rs`.
+    pub first_head: u64,
     /// Bytes from the page, in heads of requests.
     pub heads_up: u64,
     /// Bytes from the page, in bodies and frames.
@@ -139,6 +141,7 @@ async fn play(bench: &Bench, room: &Room, workload: &Workload) -> Result<Cost, F
     let sum = |part: fn(&Tally) -> u64| traffic.iter().map(part).sum();
     Ok(Cost {
         requests: sum(|tally| tally.requests),
+        first_head: traffic.first().map_or(0, |first| first.to_server.heads),
         heads_up: sum(|tally| tally.to_server.heads),
         bodies_up: sum(|tally| tally.to_server.bodies),
         heads_down: sum(|tally| tally.to_client.heads),

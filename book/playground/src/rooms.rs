@@ -4,7 +4,11 @@ use axum::Router;
 use feed::Feed;
 use grader::{Check, Lab, Scene};
 
+mod lab1;
+mod lab2;
 mod lab3;
+mod lab4;
+mod lab5;
 
 /// Embeds the snapshots of these scenes of a lab.
 macro_rules! snapshots {
@@ -39,7 +43,7 @@ pub(crate) struct Room {
 }
 
 /// The labs, in the book's order.
-pub(crate) static ROOMS: &[Room] = &[lab3::ROOM];
+pub(crate) static ROOMS: &[Room] = &[lab1::ROOM, lab2::ROOM, lab3::ROOM, lab4::ROOM, lab5::ROOM];
 
 impl Room {
     /// The lab of this name.
@@ -105,7 +109,7 @@ mod tests {
         assert_eq!(room.scene("todo_5_never_begins").unwrap().name, "todo_5_never_begins");
         assert_eq!(
             Room::named("lab33").err().unwrap(),
-            "There is no lab `lab33` in this module; there is lab3."
+            "There is no lab `lab33` in this module; there is lab1, lab2, lab3, lab4, lab5."
         );
         assert_eq!(room.check("todo_9").err().unwrap(), "lab3 has no check `todo_9`.");
         assert_eq!(room.scene("a_scene").err().unwrap(), "lab3 has no scene `a_scene`.");

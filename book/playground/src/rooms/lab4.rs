@@ -1,0 +1,36 @@
+//! Lab 4 in the module: the lab's own checks of the client, the solution's server.
+
+use grader::Lab;
+
+use super::{Room, snapshots};
+
+/// The lab, as far as the page can grade it: what is
+/// said of it here is what the lab says itself; `tests/labs.rs` sees to that.
+pub(crate) const ROOM: Room = Room {
+    lab: Lab {
+        name: "lab4",
+        number: 4,
+        title: "an assistant that answers token by token",
+        folder: "labs/lab4-fetch-stream",
+        chapter: "04-streaming-with-fetch.md",
+        checks: &[],
+    },
+    snapshots: snapshots!["lab4-fetch-stream":],
+    app: lab4_solution::app,
+    exports: &["ask"],
+    start: "globalThis.stop = new AbortController();
+        client.ask('Follow the market', {
+            url: '/ask',
+            token: 'demo',
+            onToken: (token) => say('token', token),
+            signal: stop.signal,
+        }).then(({ outcome }) => say('outcome', outcome));",
+    stop: "stop.abort()",
+    client: include_str!("../../../../solutions/lab4-fetch-stream/web/client.js"),
+    measured: "client.ask('Follow the market', {
+        url: '/ask',
+        token: 'demo',
+        onToken: (token) => say('show', JSON.parse(token)),
+        signal: new AbortController().signal,
+    })",
+};
