@@ -1,0 +1,115 @@
+//! Both halves meet: the student's client at the student's server.
+
+use feed::Feed;
+use grader::{
+    Bench, Check, Failure, Page, scene,
+    wire::{What, transcript::Data},
+};
+use serde_json::{Value, json};
+
+pub(crate) const BOTH_HALVES: Check = Check {
+    name: "both_halves_meet",
+    todo: None,
+    file: "web/client.js",
+    contract: "Your client at your server: an answer to its end, an answer that is stopped, an answer that fails.",
+    section: "lab",
+    experiment: "cargo run -p lab4 and open its page; ask, stop in the middle, and look at the bill.",
+    scenes: &[
+        scene!(both_halves_an_answer, "The user asks, and reads to the end."),
+        scene!(both_halves_stopped, "The user presses Stop in the middle of the answer."),
+        scene!(both_halves_failed, "The market closes in the middle of the answer."),
+    ],
+};
+
+async fn both_halves_an_answer(bench: Bench) -> Result<(), Failure> {
+    let (_feed, page) = ask(&bench).await?;
+    bench.wait_s(1).await;
+    let tokens = expect(&bench, &page, "finished", "The answer came to its end")?;
+    if tokens != 10 {
+        return Err(Failure::broken(format!("The answer has 10 tokens; {tokens} were shown.")));
+    }
+    Ok(())
+}
+
+async fn both_halves_stopped(bench: Bench) -> Result<(), Failure> {
+    let (_feed, page) = ask(&bench).await?;
+    bench.wait_ms(230).await;
+    bench.note("Stop");
+    page.eval("stop.abort()")?;
+    bench.wait_s(1).await;
+    let tokens = expect(&bench, &page, "stopped", "The user has pressed Stop")?;
+    let bill: Value = bench.get("/tokens").send().await?.with_status(200)?.json().await?;
+    let made = bill["tokens"].as_u64().unwrap_or_default();
+    if made > tokens + 1 {
+        return Err(Failure::broken(format!(
+            "The user pressed Stop after {tokens} tokens, and {made} were made and paid for."
+        )));
+    }
+    bench.retell(
+        |moment| matches!(moment.what, What::Body(_)),
+        |moment| moment.what = What::Body(Data::of_text(&json!({ "tokens": tokens }).to_string())),
+    );
+    Ok(())
+}
+
+async fn both_halves_failed(bench: Bench) -> Result<(), Failure> {
+    let (feed, page) = ask(&bench).await?;
+    bench.wait_ms(230).await;
+    bench.note("the market closes");
+    feed.close();
+    bench.wait_s(1).await;
+    expect(&bench, &page, "failed", "The model failed in the middle of the answer")?;
+    Ok(())
+}
+
+/// The page asks how the market is, on which one price is known.
+async fn ask(bench: &Bench) -> Result<(Feed, Page), Failure> {
+    let feed = Feed::memory(100);
+    feed.publish(json!({ "symbol": "BBCA", "price": 9_000 + 25 * bench.draw(40) })).await;
+    bench.serve(lab4::app(feed.clone()));
+    let page = bench.page(&["ask"])?;
+    page.eval(
+        "globalThis.stop = new AbortController();
+        client.ask('How is BBCA?', {
+            url: '/ask',
+            token: 'demo',
+            onToken: (token) => say('token', token),
+            signal: stop.signal,
+        }).then((answer) => { globalThis.answer = answer; });",
+    )?;
+    Ok((feed, page))
+}
+
+/// The answer ended like this, and its text is what was shown, of which there was some: how many tokens?
+fn expect(bench: &Bench, page: &Page, outcome: &str, because: &str) -> Result<u64, Failure> {
+    // The words of the last event are open, and so are IDs, and whether the head waits for the first token.
+    bench.retell_all(|moment| {
+        if let What::Event { name, id, data } = &mut moment.what {
+            *id = None;
+            if name != "message" {
+                *data = Data::Text("…".to_owned());
+            }
+        }
+    });
+    let asked =
+        bench.last_moment(|moment| matches!(moment.what, What::Request { .. })).unwrap_or(bench.now());
+    bench.tell_as_window(asked, (10, 60), |moment| matches!(moment.what, What::Response { .. }));
+    // Who hangs up first after the last word is open, too.
+    if outcome != "stopped" {
+        bench.leave_out(|moment| matches!(moment.what, What::Abort | What::End));
+    }
+    page.eval("say('answer', globalThis.answer ?? null)")?;
+    let shown: Vec<String> = bench
+        .said("token")
+        .into_iter()
+        .filter_map(|token| if let Data::Text(token) = token { Some(token) } else { None })
+        .collect();
+    let expected = json!({ "outcome": outcome, "text": shown.concat() });
+    if shown.is_empty() {
+        return Err(Failure::broken(format!("{because}, and no token of it was shown.")));
+    }
+    if bench.said("answer").last() != Some(&Data::of_text(&expected.to_string())) {
+        return Err(Failure::broken(format!("{because}: `ask` should resolve to {expected}.")));
+    }
+    Ok(shown.len() as u64)
+}
