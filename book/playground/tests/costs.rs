@@ -68,14 +68,14 @@ fn lateness(ms: f64) -> String {
 fn techniques(workload: &Workload) -> String {
     let updates = u64::from(workload.updates);
     let mut table = String::from(
-        "| | Requests | Up, B an update | Down, B an update | With Chromium's heads | Prices shown | Late, mean | Late, worst |\n|---|--:|--:|--:|--:|--:|--:|--:|\n",
+        "| | Requests | Up, B | Down, B | In Chromium, B | Seen | Late (worst) |\n|---|--:|--:|--:|--:|--:|--:|\n",
     );
     for technique in &TECHNIQUES {
         let cost = measured(technique.lab, workload);
         let Cost { requests, heads_up, bodies_up, heads_down, bodies_down, shown, .. } = cost;
         writeln!(
             table,
-            "| {} | {} | {} | {} | {} | {} of {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} of\u{a0}{} | {} ({}) |",
             technique.name,
             grouped(requests),
             each(heads_up + bodies_up, updates),
@@ -105,13 +105,13 @@ fn intervals(updates: u32, pace_ms: u64) -> String {
     let technique = &TECHNIQUES[0];
     let minutes = u64::from(updates) * pace_ms / 60_000;
     let mut table = String::from(
-        "| Asked every | Requests a minute | Bytes a minute | With Chromium's heads | Prices shown | Late, mean | Late, worst |\n|--:|--:|--:|--:|--:|--:|--:|\n",
+        "| Asked every | Requests a minute | B a minute | In Chromium, B | Seen | Late (worst) |\n|--:|--:|--:|--:|--:|--:|\n",
     );
     for seconds in [1, 2, 5, 10, 30, 60] {
         let cost = measured(technique.lab, &workload(updates, pace_ms, seconds * 1_000));
         writeln!(
             table,
-            "| {seconds}\u{a0}s | {:.1} | {} | {} | {} of {updates} | {} | {} |",
+            "| {seconds}\u{a0}s | {:.1} | {} | {} | {} of\u{a0}{updates} | {} ({}) |",
             cost.requests as f64 / minutes as f64,
             each(cost.bytes(), minutes),
             each(in_chromium(&cost, technique), minutes),
