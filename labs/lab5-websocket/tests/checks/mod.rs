@@ -2,6 +2,10 @@
 
 use grader::Lab;
 
+mod client;
+mod server;
+mod together;
+
 /// Lab 5, with its checks in the order of the TODOs.
 pub(crate) const LAB: Lab = Lab {
     name: "lab5",
@@ -9,5 +13,15 @@ pub(crate) const LAB: Lab = Lab {
     title: "the trading floor, over WebSocket",
     folder: "labs/lab5-websocket",
     chapter: "05-websocket.md",
-    checks: &[],
+    checks: &[
+        server::TODO_1,
+        server::TODO_2,
+        server::TODO_3,
+        server::TODO_4,
+        client::TODO_5,
+        client::TODO_6,
+        client::TODO_7,
+        client::TODO_8,
+        together::BOTH_HALVES,
+    ],
 };
