@@ -3,9 +3,11 @@
 //! Where they are not installed the tests say so and pass; with
 //! `BEYOND_FETCH_BROWSER=required` that is a failure, as it is in CI.
 
+mod common;
+
 use std::{
     env, fs,
-    io::{self, BufRead, BufReader, Write},
+    io::{BufRead, BufReader},
     net::SocketAddr,
     panic::AssertUnwindSafe,
     path::PathBuf,
@@ -14,7 +16,12 @@ use std::{
 };
 
 use axum::http::Method;
-use fantoccini::{Client, ClientBuilder, Locator, wd::WebDriverCompatibleCommand};
+use common::{missing, root};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction},
+    wd::WebDriverCompatibleCommand,
+};
 use feed::Feed;
 use futures_util::FutureExt;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -31,25 +38,11 @@ use wire::{Moment, Place, Transcript, What};
 /// The grader's transcript of both halves, which Chromium and the stage must draw too.
 const GRADED: &str = "labs/lab3-sse/tests/snapshots/both_halves_through_a_cut.snap";
 const CHAPTER: &str = "/en/03-server-sent-events.html";
-const LIVE: &str = "/live/lab3/";
+const LABS: [u8; 5] = [1, 2, 3, 4, 5];
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One browser at a time: two cores, and timers that should not wait.
 static TURN: Mutex<()> = Mutex::const_new(());
-
-/// Says why a test cannot be played, and fails where it must be.
-fn missing(what: &str) {
-    assert!(
-        env::var("BEYOND_FETCH_BROWSER").map_or(true, |value| value != "required"),
-        "{what}, and BEYOND_FETCH_BROWSER=required."
-    );
-    // Past the test harness, which keeps to itself what a passing test prints.
-    let _ = writeln!(io::stderr(), "{what}: not played.");
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
 
 /// chromedriver, which ends with the test.
 struct Driver {
@@ -87,15 +80,28 @@ impl Drop for Driver {
     }
 }
 
-/// A stage with the real book, a market that moves only when told to, and a browser that looks at it.
+/// A stage with a market that moves only when told to, and a browser that looks at it.
 struct Play {
     browser: Client,
     address: SocketAddr,
     feed: Feed,
 }
 
-/// Plays `scene`, and closes the browser and the stage whether it ends well or not.
-async fn play(scene: impl AsyncFnOnce(&Play)) {
+/// The real book.
+fn book() -> Site {
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let folder = book::build(&root(), &target, book::For::Stage, &mut |_| {}).expect("the book builds");
+    Site::read(&folder).unwrap()
+}
+
+/// Nothing: the live pages stand beside the book, whatever is in it.
+fn no_book() -> Site {
+    Site::read(tempfile::tempdir().unwrap().path()).unwrap()
+}
+
+/// Plays `scene` on a stage with these pages, and closes the browser and the
+/// stage whether it ends well or not.
+async fn play(pages: fn() -> Site, scene: impl AsyncFnOnce(&Play)) {
     let _turn = TURN.lock().await;
     let Some(driver) = Driver::start() else {
         return missing("chromedriver is not installed (Debian: apt-get install chromium chromium-driver)");
@@ -127,11 +133,11 @@ async fn play(scene: impl AsyncFnOnce(&Play)) {
         };
 
     let feed = Feed::memory(100);
-    let (address, stop, served) = stage(&feed).await;
+    let (address, stop, served) = stage(pages(), &feed).await;
     let on_stage = Play { browser: browser.clone(), address, feed };
     let played = AssertUnwindSafe(scene(&on_stage)).catch_unwind().await;
     if played.is_err() {
-        let _ = on_stage.browser.clone().enter_parent_frame().await;
+        let _ = on_stage.browser.enter_parent_frame().await;
         let text = on_stage.browser.execute("return document.body.innerText", vec![]).await;
         eprintln!("the page says:\n{}", text.unwrap_or_default().as_str().unwrap_or_default());
     }
@@ -144,12 +150,10 @@ async fn play(scene: impl AsyncFnOnce(&Play)) {
     }
 }
 
-async fn stage(feed: &Feed) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let folder = book::build(&root(), &target, book::For::Stage, &mut |_| {}).expect("the book builds");
+async fn stage(pages: Site, feed: &Feed) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
     let listener = server::listen(0).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let stage = Stage::new(&root(), Site::read(&folder).unwrap(), feed);
+    let stage = Stage::new(&root(), pages, feed);
     let (stop, stopped) = oneshot::channel();
     let served = tokio::spawn(async move {
         stage.serve(listener, async { drop(stopped.await) }).await;
@@ -182,8 +186,7 @@ impl Play {
     /// The colour scheme that the reader prefers.
     async fn prefer(&self, scheme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        let body = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
-        self.browser.issue_cmd(Vendor { path: "goog/cdp/execute", body }).await.unwrap();
+        self.chromium("Emulation.setEmulatedMedia", json!({ "features": features })).await;
     }
 
     /// What the console has said since it was last asked: warnings and errors.
@@ -206,6 +209,132 @@ impl Play {
         self.browser.find(Locator::Css(selector)).await.unwrap().click().await.unwrap();
     }
 
+    /// Opens a lab's live page and waits until the lab's own page in it is ready.
+    async fn open(&self, lab: u8) {
+        self.go(&format!("/live/lab{lab}/")).await;
+        self.until(
+            "the lab's page is ready",
+            &in_lab("location.pathname.endsWith('index.html') && lab.readyState === 'complete' && !!lab.getElementById('state')"),
+        )
+        .await;
+    }
+
+    /// Presses a button of the lab's own page.
+    async fn press_in_lab(&self, selector: &str) {
+        self.browser.enter_frame(0).await.unwrap();
+        self.press(selector).await;
+        self.browser.enter_parent_frame().await.unwrap();
+    }
+
+    /// Presses a button of the lab's own page twice, as a hasty hand does.
+    async fn press_twice_in_lab(&self, selector: &str) {
+        self.browser.enter_frame(0).await.unwrap();
+        let button = self.browser.find(Locator::Css(selector)).await.unwrap();
+        self.browser
+            .execute("arguments[0].scrollIntoView({ block: 'center' })", vec![json!(button)])
+            .await
+            .unwrap();
+        let (down, up) = (
+            PointerAction::Down { button: MOUSE_BUTTON_LEFT },
+            PointerAction::Up { button: MOUSE_BUTTON_LEFT },
+        );
+        let there = PointerAction::MoveToElement { element: button, duration: None, x: 0.0, y: 0.0 };
+        let hand = MouseActions::new("hand".to_owned()).then(there);
+        let hand = hand.then(down.clone()).then(up.clone()).then(down).then(up);
+        self.browser.perform_actions(hand).await.unwrap();
+        self.browser.enter_parent_frame().await.unwrap();
+    }
+
+    /// Types into a field of the lab's own page, in place of what is in it.
+    async fn type_in_lab(&self, selector: &str, words: &str) {
+        self.browser.enter_frame(0).await.unwrap();
+        let field = self.browser.find(Locator::Css(selector)).await.unwrap();
+        field.clear().await.unwrap();
+        field.send_keys(words).await.unwrap();
+        self.browser.enter_parent_frame().await.unwrap();
+    }
+
+    /// Waits until an expression over `lab`, the lab's own document, is true.
+    async fn until_in_lab(&self, what: &str, expression: &str) {
+        self.until(what, &in_lab(expression)).await;
+    }
+
+    /// What an element of the lab's own page says.
+    async fn text_in_lab(&self, id: &str) -> String {
+        let text = self.run(&in_lab(&format!("lab.getElementById('{id}').innerText"))).await;
+        text.as_str().expect("text").to_owned()
+    }
+
+    /// Waits until so many subscriptions to the feed are open.
+    async fn until_subscribers(&self, count: usize) {
+        let asked = Instant::now();
+        while self.feed.subscribers() != count {
+            assert!(asked.elapsed() < PATIENCE, "{} subscriptions, not {count}", self.feed.subscribers());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn publish(&self, price: u32) {
+        self.feed.publish(json!({ "symbol": "BMRI", "price": price })).await;
+    }
+
+    /// Lets something happen on a lab's page and its wire, as a visitor would.
+    async fn stir(&self, lab: u8) {
+        self.publish(6_100).await;
+        self.open(lab).await;
+        match lab {
+            1 => self.press_in_lab("#order button").await,
+            4 => self.press_in_lab("#ask").await,
+            5 => {
+                self.press_in_lab("#join").await;
+                self.until_state("live").await;
+                self.type_in_lab("#text", "Selling?").await;
+                self.press_in_lab("#say").await;
+            }
+            _ => {}
+        }
+        let answered = match lab {
+            1 => "lab.querySelectorAll('#log li').length === 1",
+            2 => "lab.querySelectorAll('#fills tr').length > 0",
+            3 => "lab.getElementById('state').dataset.state === 'live'",
+            4 => "lab.getElementById('answer').innerText.includes('6100')",
+            _ => "lab.getElementById('talk').innerText.includes('Selling?')",
+        };
+        self.until_in_lab(&format!("lab {lab} has answered"), answered).await;
+        if lab > 1 {
+            // (Of what is over nothing can be cut.)
+            self.press(".stage-cut").await;
+        }
+        let drawn = if matches!(lab, 2 | 3 | 5) { "[data-kind=loss]" } else { "[data-kind=response]" };
+        self.until("it is drawn", &format!("return !!document.querySelector('{drawn}')")).await;
+    }
+
+    /// A page so wide and high.
+    async fn resize(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.chromium("Emulation.setDeviceMetricsOverride", size).await;
+    }
+
+    async fn chromium(&self, command: &str, parameters: Value) {
+        let body = json!({ "cmd": command, "params": parameters });
+        self.browser.issue_cmd(Vendor { path: "goog/cdp/execute", body }).await.unwrap();
+    }
+
+    async fn press_tab(&self) {
+        for kind in ["rawKeyDown", "keyUp"] {
+            let key = json!({ "type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9 });
+            self.chromium("Input.dispatchKeyEvent", key).await;
+        }
+    }
+
+    /// What axe finds fault with in the document at hand.
+    async fn faults(&self, axe: &str) -> Value {
+        self.run(axe).await;
+        let script = "const done = arguments[0]; axe.run(document, { iframes: false }).then((found) => done(found.violations.map((fault) => \
+             `${fault.impact}: ${fault.help}: ${fault.nodes.map((node) => node.target).join(' ')}`)))";
+        self.browser.execute_async(script, vec![]).await.unwrap()
+    }
+
     /// Waits until a script gives `true`.
     async fn until(&self, what: &str, script: &str) {
         let asked = Instant::now();
@@ -215,20 +344,16 @@ impl Play {
         }
     }
 
-    /// The lab's page says so and so many prices have come.
-    async fn until_prices(&self, count: usize) {
-        let script = format!(
-            "return document.getElementById('lab').contentDocument.getElementById('count').textContent.startsWith('{count} price')"
-        );
-        self.until(&format!("{count} prices on the lab's page"), &script).await;
+    /// The lab's page says so and so many prices, fills … have come.
+    async fn until_count(&self, count: usize) {
+        let expression = format!("lab.getElementById('count').textContent.startsWith('{count} ')");
+        self.until_in_lab(&format!("the lab's page counts {count}"), &expression).await;
     }
 
     /// The lab's page is in this state.
     async fn until_state(&self, state: &str) {
-        let script = format!(
-            "return document.getElementById('lab').contentDocument.getElementById('state').dataset.state === '{state}'"
-        );
-        self.until(&format!("the lab's page says {state}"), &script).await;
+        let expression = format!("lab.getElementById('state').dataset.state === '{state}'");
+        self.until_in_lab(&format!("the lab's page says {state}"), &expression).await;
     }
 
     /// The visitor's own wire, as the stage's tap heard it.
@@ -239,23 +364,22 @@ impl Play {
     }
 }
 
+/// A script that gives the value of an expression over `lab`, the lab's own document.
+fn in_lab(expression: &str) -> String {
+    format!(
+        "const lab = document.getElementById('lab').contentDocument, {{ location }} = lab; return {expression}"
+    )
+}
+
 /// What passed between client and server or happened to the line: when, and
-/// what the grader leaves out, aside. Addresses count from the lab's own root.
+/// what the grader leaves out, aside.
 fn exchanges(transcript: &Transcript) -> Vec<(Place, Option<u32>, What)> {
     let told = |moment: &&Moment| {
         matches!(moment.place, Place::ToServer | Place::ToClient | Place::Network)
             && !matches!(moment.what, What::Retry(..) | What::Comment)
     };
-    let from_the_lab = |moment: &Moment| {
-        let mut what = moment.what.clone();
-        if let What::Request { target, .. } = &mut what
-            && let Some(inner) = target.strip_prefix("/live/lab3")
-        {
-            *target = inner.to_owned();
-        }
-        (moment.place, moment.exchange, what)
-    };
-    transcript.moments.iter().filter(told).map(from_the_lab).collect()
+    let what = |moment: &Moment| (moment.place, moment.exchange, moment.what.clone());
+    transcript.moments.iter().filter(told).map(what).collect()
 }
 
 fn graded() -> Transcript {
@@ -265,20 +389,26 @@ fn graded() -> Transcript {
     text.parse().unwrap_or_else(|error| panic!("{GRADED}: {error}"))
 }
 
+impl Play {
+    /// Looks at a page from afar: it has words, no complaints on the console, and asks no other host.
+    async fn look_at(&self, path: &str) {
+        self.go(path).await;
+        self.until("the page is loaded", "return document.readyState === 'complete'").await;
+        let words = self.run("return document.querySelector('main').innerText.length").await;
+        assert!(words.as_u64() > Some(100), "{path} is almost empty");
+        assert_eq!(self.console().await, Vec::<String>::new(), "{path}");
+        let elsewhere = "return performance.getEntriesByType('resource').map((entry) => entry.name)\
+            .filter((name) => !name.startsWith(location.origin + '/') && !name.startsWith('data:'))";
+        assert_eq!(self.run(elsewhere).await, json!([]), "{path} asks other hosts");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_pages_are_light_and_silent_on_the_console_and_ask_no_other_host() {
-    play(async |play| {
-        for path in ["/en/", CHAPTER, LIVE] {
-            play.go(path).await;
-            play.until("the page is loaded", "return document.readyState === 'complete'").await;
-            let words = play.run("return document.querySelector('main').innerText.length").await;
-            assert!(words.as_u64() > Some(100), "{path} is almost empty");
-            assert_eq!(play.console().await, Vec::<String>::new(), "{path}");
-            let elsewhere = "return performance.getEntriesByType('resource').map((entry) => entry.name)\
-                .filter((name) => !name.startsWith(location.origin + '/') && !name.startsWith('data:'))";
-            assert_eq!(play.run(elsewhere).await, json!([]), "{path} asks other hosts");
+async fn the_book_s_pages_are_light_and_silent_on_the_console_and_ask_no_other_host() {
+    play(book, async |play| {
+        for path in ["/en/", CHAPTER] {
+            play.look_at(path).await;
         }
-        play.go(CHAPTER).await;
         let weight = "return ['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind))\
             .reduce((sum, entry) => sum + entry.encodedBodySize, 0)";
         let weight = play.run(weight).await.as_u64().unwrap();
@@ -293,39 +423,278 @@ async fn the_pages_are_light_and_silent_on_the_console_and_ask_no_other_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn axe_finds_no_fault_in_light_and_dark() {
+async fn the_live_pages_are_silent_on_the_console_and_ask_no_other_host() {
+    play(no_book, async |play| {
+        play.publish(6_100).await;
+        play.look_at("/live/").await;
+        for lab in LABS {
+            play.look_at(&format!("/live/lab{lab}/")).await;
+        }
+    })
+    .await;
+}
+
+/// axe-core, where it is installed.
+fn axe() -> Option<String> {
     let file = env::var_os("AXE_CORE")
         .map_or_else(|| root().join("target/browser/node_modules/axe-core/axe.min.js"), PathBuf::from);
-    let Ok(axe) = fs::read_to_string(&file) else {
-        return missing(&format!(
+    let axe = fs::read_to_string(&file);
+    if axe.is_err() {
+        missing(&format!(
             "axe-core is not at {} (npm install --prefix target/browser axe-core, or name the file in AXE_CORE)",
             file.display()
         ));
-    };
-    play(async |play| {
+    }
+    axe.ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn axe_finds_no_fault_in_the_book_in_light_and_dark() {
+    let Some(axe) = axe() else { return };
+    play(book, async |play| {
         for scheme in ["light", "dark"] {
             play.prefer(scheme).await;
-            for path in ["/en/00-the-map.html", CHAPTER, LIVE] {
+            for path in ["/en/00-the-map.html", CHAPTER] {
                 play.go(path).await;
-                if path == LIVE {
-                    // With something in the panel.
-                    play.feed.publish(json!({ "symbol": "BMRI", "price": 6_100 })).await;
-                    play.press(".stage-cut").await;
-                    play.until("a cut is drawn", "return !!document.querySelector('[data-kind=loss]')").await;
-                }
-                play.run(&axe).await;
-                let faults = play
-                    .browser
-                    .execute_async(
-                        "const done = arguments[0]; axe.run().then((found) => done(found.violations.map((fault) => \
-                         `${fault.impact}: ${fault.help}: ${fault.nodes.map((node) => node.target).join(' ')}`)))",
-                        vec![],
-                    )
-                    .await
-                    .unwrap();
-                assert_eq!(faults, json!([]), "{path} in {scheme}");
+                assert_eq!(play.faults(&axe).await, json!([]), "{path} in {scheme}");
             }
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn axe_finds_no_fault_in_the_live_pages_in_light_and_dark() {
+    let Some(axe) = axe() else { return };
+    play(no_book, async |play| {
+        for scheme in ["light", "dark"] {
+            play.prefer(scheme).await;
+            play.go("/live/").await;
+            assert_eq!(play.faults(&axe).await, json!([]), "the list in {scheme}");
+            for lab in LABS {
+                play.stir(lab).await;
+                assert_eq!(play.faults(&axe).await, json!([]), "lab {lab}, the stage's page, in {scheme}");
+                play.browser.enter_frame(0).await.unwrap();
+                assert_eq!(play.faults(&axe).await, json!([]), "lab {lab}, its own page, in {scheme}");
+                play.browser.enter_parent_frame().await.unwrap();
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_live_page_fits_a_phone_and_is_reached_by_keyboard() {
+    play(no_book, async |play| {
+        play.resize(320, 800).await;
+        for lab in LABS {
+            play.stir(lab).await;
+            assert_eq!(play.run("return innerWidth").await, 320);
+            for (what, page) in [("the stage's page", "document"), ("its own page", "lab")] {
+                let beyond = format!("{page}.documentElement.scrollWidth - {page}.documentElement.clientWidth");
+                assert_eq!(play.run(&in_lab(&beyond)).await, 0, "lab {lab}: {what} scrolls sideways");
+            }
+
+            // Everything that one can press or type into, in the page and in its frame; then Tab through it.
+            play.run(
+                "const lab = document.getElementById('lab').contentDocument; \
+                 const inside = 'a[href], button:enabled, input:enabled, select:enabled, [tabindex=\"0\"]'; \
+                 window.unreached = new Set([document, lab].flatMap((place) => [...place.querySelectorAll(inside)]) \
+                     .filter((element) => element.checkVisibility())); \
+                 for (const place of [document, lab]) place.addEventListener('focusin', ({ target }) => unreached.delete(target)); \
+                 document.activeElement.blur()",
+            )
+            .await;
+            let count = play.run("return unreached.size").await.as_u64().unwrap();
+            assert!(count > 6, "lab {lab} has {count} things to press");
+            for _ in 0..count + 8 {
+                play.press_tab().await;
+            }
+            let unreached = play
+                .run("return [...unreached].filter((element) => element.isConnected && !element.disabled).map((element) => element.outerHTML)")
+                .await;
+            assert_eq!(unreached, json!([]), "lab {lab}: not reached by Tab");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lab_1_polls_and_an_order_that_is_sent_twice_is_executed_once() {
+    play(no_book, async |play| {
+        play.publish(6_100).await;
+        play.open(1).await;
+        play.until_state("fresh").await;
+        play.run(&in_lab("(lab.getElementById('every').value = '250', lab.getElementById('every').dispatchEvent(new Event('change')))")).await;
+        play.publish(6_125).await;
+        play.until_in_lab("the new price is shown", "lab.getElementById('prices').innerText.includes('6125')").await;
+        play.until("some polls bring nothing new", "return document.getElementById('moments').innerText.includes('304')").await;
+
+        let orders = "return fetch('orders').then((answer) => answer.json()).then((orders) => orders.length)";
+        play.press_twice_in_lab("#order button").await;
+        play.until_in_lab("both presses are answered", "lab.querySelectorAll('#log li').length === 2").await;
+        assert_eq!(play.text_in_lab("log").await.matches("order 1:").count(), 2);
+        assert_eq!(play.run(orders).await, 1);
+
+        // The answer to the next one is lost. Chromium asks again by itself if the connection was not new; if not, the visitor does.
+        play.press_in_lab("#renew").await;
+        play.press("[action^=\"-/lose\"] button").await;
+        play.until("it is armed", "return document.getElementById('hint').textContent.includes('will be lost')").await;
+        for told in 3.. {
+            play.press_in_lab("#order button").await;
+            let answered = format!("lab.querySelectorAll('#log li').length === {told}");
+            play.until_in_lab("the order is answered", &answered).await;
+            if play.text_in_lab("log").await.contains("order 2:") {
+                break;
+            }
+        }
+        assert_eq!(play.run(orders).await, 2, "one order more, however often it was sent");
+        let wire = play.wire().await;
+        let lost = wire.moments.iter().position(|moment| moment.what == What::Cut).expect("an answer was lost");
+        let sent = |moment: &&Moment| match &moment.what {
+            What::Request { method, headers, .. } => method == "POST" && !headers.is_empty(),
+            _ => false,
+        };
+        let before = wire.moments[..lost].iter().rfind(sent).expect("an order was sent");
+        let after = wire.moments[lost..].iter().find(sent).expect("it was sent again");
+        assert_eq!(before.what, after.what, "with the same key");
+        assert_eq!(play.run("return document.querySelector('#lab').contentDocument.getElementById('todo').hidden").await, true);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lab_2_shows_every_update_through_a_cut() {
+    play(no_book, async |play| {
+        play.open(2).await;
+        for price in 1..=2 {
+            play.publish(price).await;
+        }
+        play.until_count(2).await;
+        play.until(
+            "a request is held",
+            "return document.getElementById('moments').lastElementChild?.dataset.kind === 'request'",
+        )
+        .await;
+        play.press(".stage-cut").await;
+        for price in 3..=4 {
+            play.publish(price).await;
+        }
+        play.until_count(4).await;
+        play.until_state("live").await;
+        play.publish(5).await;
+        play.until_count(5).await;
+        let rows = play
+            .run(&in_lab(
+                "[...lab.querySelectorAll('#fills tr')].map((row) => row.innerText.split(/\\s+/)[0])",
+            ))
+            .await;
+        assert_eq!(rows, json!(["5", "4", "3", "2", "1"]), "each once, none missing");
+
+        let wire = play.wire().await;
+        let cut =
+            wire.moments.iter().position(|moment| moment.what == What::Cut).expect("a held request was cut");
+        let asked = |moment: &&Moment| matches!(moment.what, What::Request { .. });
+        let before = wire.moments[..cut].iter().rfind(asked).unwrap();
+        let after = wire.moments[cut..].iter().find(asked).unwrap();
+        assert_eq!(before.what, after.what, "it was asked again from the same position");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lab_4_streams_an_answer_and_stop_stops_it() {
+    play(no_book, async |play| {
+        play.publish(6_100).await;
+        play.open(4).await;
+        play.press_in_lab("#ask").await;
+        play.until_state("closed").await;
+        assert!(play.text_in_lab("answer").await.contains("BMRI 6100"));
+
+        // An answer without end: each token is shown before the next is made.
+        let idle = play.feed.subscribers();
+        let follow = async || {
+            play.type_in_lab("#question", "Follow the market").await;
+            play.press_in_lab("#ask").await;
+            play.until_state("live").await;
+            play.until_subscribers(idle + 1).await;
+            for count in 1..=2 {
+                play.publish(6_100 + 25 * count).await;
+                play.until_count(count as usize).await;
+            }
+        };
+        follow().await;
+        play.press_in_lab("#stop").await;
+        play.until_state("stopped").await;
+        play.until_subscribers(idle).await;
+        play.publish(7_000).await;
+        assert!(!play.text_in_lab("answer").await.contains("7000"));
+
+        follow().await;
+        play.press(".stage-cut").await;
+        play.until_state("truncated").await;
+        play.until_subscribers(idle).await;
+
+        let wire = play.wire().await.to_string();
+        for told in ["authorization: Bearer demo", "#1 event done", "#2 abort", "#3 cut"] {
+            assert!(wire.contains(told), "no `{told}` in:\n{wire}");
+        }
+        assert!(!wire.contains("#4 "), "nothing is asked, and paid for, twice:\n{wire}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lab_5_two_tabs_chat_and_a_cut_in_between_loses_nothing() {
+    play(no_book, async |play| {
+        let join = async |name: &str| {
+            play.open(5).await;
+            play.type_in_lab("#name", name).await;
+            play.press_in_lab("#join").await;
+            play.until_state("live").await;
+        };
+        let say = async |words: &str| {
+            play.type_in_lab("#text", words).await;
+            play.press_in_lab("#say").await;
+        };
+        let heard = async |said: &[&str]| {
+            let talk = "[...lab.querySelectorAll('#talk li:not(.news)')].map((line) => line.innerText)";
+            let expression = format!("JSON.stringify({talk}) === {}", json!(json!(said).to_string()));
+            play.until_in_lab(&format!("the talk is {said:?}"), &expression).await;
+        };
+        let anna = play.browser.window().await.unwrap();
+        join("Anna").await;
+        let budi = play.browser.new_window(true).await.unwrap().handle;
+        play.browser.switch_to_window(budi.clone()).await.unwrap();
+        join("Budi").await;
+        say("Selling at 6100?").await;
+        heard(&["Budi Selling at 6100?"]).await;
+
+        // Budi is cut, and goes on talking; Anna's line stays.
+        play.press(".stage-cut").await;
+        play.until_state("reconnecting").await;
+        say("Anyone?").await;
+        play.until_state("live").await;
+        let mut talk = vec!["Budi Selling at 6100?", "Budi Anyone?"];
+        heard(&talk).await;
+
+        play.browser.switch_to_window(anna).await.unwrap();
+        heard(&talk).await;
+        say("<b>At 6125</b>").await;
+        talk.push("Anna <b>At 6125</b>");
+        heard(&talk).await;
+        assert!(
+            !play.wire().await.moments.iter().any(|moment| moment.what == What::Cut),
+            "it was not her line"
+        );
+
+        play.browser.switch_to_window(budi).await.unwrap();
+        heard(&talk).await;
+        let wire = play.wire().await.to_string();
+        for told in ["#1 101", "origin: http://", "network          #1 cut", "#2 101", "Anyone?"] {
+            assert!(wire.contains(told), "no `{told}` in:\n{wire}");
+        }
+        assert!(!wire.contains("#3 "), "one line at a time:\n{wire}");
     })
     .await;
 }
@@ -341,23 +710,23 @@ async fn chromium_and_the_stage_play_what_the_grader_s_transcript_says() {
         })
         .collect();
     assert_eq!(prices.len(), 5, "{GRADED} has five prices: two, a cut, two, one more");
-    play(async |play| {
-        play.go(LIVE).await;
+    play(no_book, async |play| {
+        play.open(3).await;
         play.until_state("live").await;
         for price in &prices[..2] {
             play.feed.publish(price.clone()).await;
         }
-        play.until_prices(2).await;
+        play.until_count(2).await;
 
         play.press(".stage-cut").await;
         play.until_state("reconnecting").await;
         for price in &prices[2..4] {
             play.feed.publish(price.clone()).await;
         }
-        play.until_prices(4).await;
+        play.until_count(4).await;
         play.until_state("live").await;
         play.feed.publish(prices[4].clone()).await;
-        play.until_prices(5).await;
+        play.until_count(5).await;
 
         play.press("#close button").await;
         play.until_state("closed").await;
@@ -376,8 +745,8 @@ async fn chromium_and_the_stage_play_what_the_grader_s_transcript_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_panel_waits_while_it_is_paused_and_loses_nothing() {
-    play(async |play| {
-        play.go(LIVE).await;
+    play(no_book, async |play| {
+        play.open(3).await;
         play.until_state("live").await;
         play.press("#pause").await;
         let drawn = play.run("return document.querySelectorAll('#moments li').length").await;
