@@ -65,14 +65,25 @@ function missing(error) {
   todo.textContent = /^TODO \d+/.test(message) ? `${message} in web/client.js is not started.` : message;
 }
 
+/**
+ * One button takes the other's place, and the focus if that had it.
+ *
+ * @param {HTMLButtonElement} from
+ * @param {HTMLButtonElement} to
+ */
+function swap(from, to) {
+  to.disabled = false;
+  if (document.activeElement === from) to.focus();
+  from.disabled = true;
+}
+
 /** Of the question that is being answered. */
 let asking = new AbortController();
 
 async function asked() {
   asking = new AbortController();
   const { signal } = asking;
-  start.disabled = true;
-  stop.disabled = false;
+  swap(start, stop);
   byId('todo').hidden = true;
   answer.textContent = '';
   count = 0;
@@ -85,11 +96,7 @@ async function asked() {
     status('broken');
     missing(error);
   }
-  // Whoever pressed Stop may go on from where the button was.
-  if (document.activeElement === stop) start.focus();
-  start.disabled = false;
-  stop.disabled = true;
-  if (document.activeElement === document.body) start.focus();
+  swap(stop, start);
   await bill();
   // A second later nothing has been added, or the server goes on for nobody.
   setTimeout(bill, 1_000);
