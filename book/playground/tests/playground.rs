@@ -18,28 +18,33 @@ fn solution() -> Sources {
     client_of("solutions/lab3-sse")
 }
 
-fn checks() -> Vec<&'static str> {
-    list().into_iter().find(|lab| lab.name == "lab3").unwrap().checks.iter().map(|check| check.name).collect()
+/// Every check of every lab, with the lab's folder.
+fn checks() -> Vec<(&'static str, &'static str, &'static str)> {
+    list()
+        .into_iter()
+        .flat_map(|lab| lab.checks.into_iter().map(move |check| (lab.name, lab.folder, check.name)))
+        .collect()
 }
 
 #[test]
-fn the_solution_passes_every_check_with_the_transcripts_of_the_snapshots() {
-    for name in checks() {
-        let graded = check("lab3", name, &solution()).unwrap();
-        assert_eq!(graded.verdict, "passed", "{name}: {:#?}", graded.lines);
-        assert!(graded.lines.is_empty(), "{name}");
+fn every_solution_passes_every_check_with_the_transcripts_of_the_snapshots() {
+    for (lab, folder, name) in checks() {
+        let solution = client_of(&folder.replacen("labs", "solutions", 1));
+        let graded = check(lab, name, &solution).unwrap();
+        assert_eq!(graded.verdict, "passed", "{lab}, {name}: {:#?}", graded.lines);
+        assert!(graded.lines.is_empty(), "{lab}, {name}");
         for scene in graded.scenes {
-            assert!(scene.holds, "{}", scene.name);
-            assert_eq!(Some(scene.transcript), scene.expected, "{}", scene.name);
+            assert!(scene.holds, "{lab}, {}", scene.name);
+            assert_eq!(Some(scene.transcript), scene.expected, "{lab}, {}", scene.name);
         }
     }
 }
 
 #[test]
-fn the_untouched_client_is_not_started() {
-    for name in checks() {
-        let graded = check("lab3", name, &client_of("labs/lab3-sse")).unwrap();
-        assert!(["not_started", "waits"].contains(&graded.verdict), "{name}: {}", graded.verdict);
+fn every_untouched_client_is_not_started() {
+    for (lab, folder, name) in checks() {
+        let graded = check(lab, name, &client_of(folder)).unwrap();
+        assert!(["not_started", "waits"].contains(&graded.verdict), "{lab}, {name}: {}", graded.verdict);
     }
 }
 

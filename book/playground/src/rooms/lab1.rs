@@ -4,6 +4,9 @@ use grader::Lab;
 
 use super::{Room, snapshots};
 
+#[path = "../../../../labs/lab1-fetch/tests/checks/client.rs"]
+mod client;
+
 /// The lab, as far as the page can grade it: what is
 /// said of it here is what the lab says itself; `tests/labs.rs` sees to that.
 pub(crate) const ROOM: Room = Room {
@@ -13,9 +16,23 @@ pub(crate) const ROOM: Room = Room {
         title: "prices on request, over plain HTTP",
         folder: "labs/lab1-fetch",
         chapter: "01-one-exchange.md",
-        checks: &[],
+        checks: &[client::TODO_4, client::TODO_5, client::TODO_6],
     },
-    snapshots: snapshots!["lab1-fetch":],
+    snapshots: snapshots!["lab1-fetch":
+        todo_4_answers_and_errors,
+        todo_4_not_json,
+        todo_4_no_answer,
+        todo_4_the_next_request,
+        todo_4_given_up,
+        todo_5_asks_and_asks_again,
+        todo_5_a_slow_answer,
+        todo_5_no_answer,
+        todo_5_the_tag_of_what_is_shown,
+        todo_5_aborted,
+        todo_5_never_begins,
+        todo_6_fresh_and_stale,
+        todo_6_nothing_to_show,
+    ],
     app: lab1_solution::app,
     exports: &["poll"],
     start: "globalThis.stop = new AbortController();

@@ -4,6 +4,9 @@ use grader::Lab;
 
 use super::{Room, snapshots};
 
+#[path = "../../../../labs/lab2-long-polling/tests/checks/client.rs"]
+mod client;
+
 /// The lab, as far as the page can grade it: what is
 /// said of it here is what the lab says itself; `tests/labs.rs` sees to that.
 pub(crate) const ROOM: Room = Room {
@@ -13,9 +16,24 @@ pub(crate) const ROOM: Room = Room {
         title: "the order that was filled, over long polling",
         folder: "labs/lab2-long-polling",
         chapter: "02-long-polling.md",
-        checks: &[],
+        checks: &[client::TODO_5, client::TODO_6, client::TODO_7],
     },
-    snapshots: snapshots!["lab2-long-polling":],
+    snapshots: snapshots!["lab2-long-polling":
+        todo_5_shows_updates,
+        todo_5_a_slow_answer,
+        todo_6_three_visitors,
+        todo_6_more_and_more_patient,
+        todo_6_what_is_a_failure,
+        todo_6_a_show_that_throws,
+        todo_6_offline,
+        todo_7_gone,
+        todo_7_another_log,
+        todo_7_stopped_while_asking,
+        todo_7_stopped_while_waiting,
+        todo_7_stopped_while_offline,
+        todo_7_stopped_while_showing,
+        todo_7_never_begins,
+    ],
     app: lab2_solution::app,
     exports: &["longPoll"],
     start: "globalThis.stop = new AbortController();

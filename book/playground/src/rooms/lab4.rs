@@ -4,6 +4,9 @@ use grader::Lab;
 
 use super::{Room, snapshots};
 
+#[path = "../../../../labs/lab4-fetch-stream/tests/checks/client.rs"]
+mod client;
+
 /// The lab, as far as the page can grade it: what is
 /// said of it here is what the lab says itself; `tests/labs.rs` sees to that.
 pub(crate) const ROOM: Room = Room {
@@ -13,9 +16,23 @@ pub(crate) const ROOM: Room = Room {
         title: "an assistant that answers token by token",
         folder: "labs/lab4-fetch-stream",
         chapter: "04-streaming-with-fetch.md",
-        checks: &[],
+        checks: &[client::TODO_4, client::TODO_5, client::TODO_6, client::TODO_7],
     },
-    snapshots: snapshots!["lab4-fetch-stream":],
+    snapshots: snapshots!["lab4-fetch-stream":
+        todo_4_rule_by_rule,
+        todo_4_any_stream,
+        todo_4_from_the_line,
+        todo_5_asks,
+        todo_6_finished,
+        todo_6_truncated,
+        todo_6_failed,
+        todo_6_no_answer,
+        todo_7_in_the_answer,
+        todo_7_in_a_chunk,
+        todo_7_before_the_answer,
+        todo_7_never_begins,
+        todo_7_after_the_end,
+    ],
     app: lab4_solution::app,
     exports: &["ask"],
     start: "globalThis.stop = new AbortController();

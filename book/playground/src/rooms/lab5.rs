@@ -4,6 +4,9 @@ use grader::Lab;
 
 use super::{Room, snapshots};
 
+#[path = "../../../../labs/lab5-websocket/tests/checks/client.rs"]
+mod client;
+
 /// The lab, as far as the page can grade it: what is
 /// said of it here is what the lab says itself; `tests/labs.rs` sees to that.
 pub(crate) const ROOM: Room = Room {
@@ -13,9 +16,24 @@ pub(crate) const ROOM: Room = Room {
         title: "the trading floor, over WebSocket",
         folder: "labs/lab5-websocket",
         chapter: "05-websocket.md",
-        checks: &[],
+        checks: &[client::TODO_5, client::TODO_6, client::TODO_7, client::TODO_8],
     },
-    snapshots: snapshots!["lab5-websocket":],
+    snapshots: snapshots!["lab5-websocket":
+        todo_5_said_too_early,
+        todo_5_leaves,
+        todo_5_never_begins,
+        todo_6_after_a_cut,
+        todo_6_with_more_patience,
+        todo_6_closed_by_the_floor,
+        todo_6_sent_away,
+        todo_6_left_while_waiting,
+        todo_7_said_twice,
+        todo_7_not_before_the_floor,
+        todo_7_as_text,
+        todo_8_lost_on_the_way,
+        todo_8_only_the_answer_was_lost,
+        todo_8_two_clients,
+    ],
     app: lab5_solution::app,
     exports: &["joinFloor"],
     start: "globalThis.stop = new AbortController();
