@@ -4,7 +4,7 @@
 import { longPoll } from './client.js';
 
 /** How many fills stay on the page. */
-const ROWS = 10;
+const ROWS = 8;
 
 /** @param {string} id */
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -57,7 +57,7 @@ function status(state) {
   byId('state').dataset.state = state;
   byId('state').textContent = words[state] ?? state;
   if (state === 'missed') {
-    gap('the log has nothing from here: some fills were missed');
+    gap('some fills were missed');
     // The numbers may have started again.
     seen = Infinity;
   }
