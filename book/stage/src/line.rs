@@ -298,3 +298,67 @@ impl AsyncWrite for Line {
         self.io()?.poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    /// Hands on what came from the client.
+    struct Heard(Sender<String>);
+
+    impl Listen for Heard {
+        fn to_server(&mut self, bytes: &[u8]) {
+            let _ = self.0.send(String::from_utf8_lossy(bytes).into_owned());
+        }
+
+        fn to_client(&mut self, _: &[u8]) -> bool {
+            true
+        }
+
+        fn ended(&mut self, _: Ending) {}
+    }
+
+    fn listener() -> (Box<dyn Listen>, Receiver<String>) {
+        let (sender, heard) = channel();
+        (Box::new(Heard(sender)), heard)
+    }
+
+    #[test]
+    fn what_was_not_read_of_a_body_is_no_part_of_the_next_request() {
+        let tap = Tap::default();
+        tap.received(b"POST /ask HTTP/1.1\r\ncontent-length: 4\r\n\r\n");
+        let (first, _heard) = listener();
+        tap.begin("POST /ask HTTP/", first);
+        // Answered before the body came.
+        tap.sent(1, &[b"x"]);
+        tap.received(b"body");
+        tap.received(b"GET /tokens HTTP/1.1\r\n\r\n");
+        let (second, heard) = listener();
+        tap.begin("GET /tokens HTTP/", second);
+        assert_eq!(heard.try_iter().collect::<String>(), "GET /tokens HTTP/1.1\r\n\r\n");
+    }
+
+    #[test]
+    fn an_exchange_is_heard_until_the_next_begins_and_one_that_lasts_until_the_end() {
+        let tap = Tap::default();
+        let (first, heard) = listener();
+        tap.received(b"GET /floor HTTP/1.1\r\n\r\n");
+        tap.begin("GET /floor HTTP/", first);
+        tap.claim();
+        tap.sent(1, &[b"x"]);
+        tap.received(b"another");
+        assert_eq!(heard.try_iter().collect::<String>(), "GET /floor HTTP/1.1\r\n\r\n");
+        assert!(!tap.cut_claimed(), "nobody has claimed the other one");
+
+        let (second, heard) = listener();
+        tap.begin("another", second);
+        tap.claim();
+        tap.lasts();
+        tap.sent(1, &[b"x"]);
+        tap.received(b", and more");
+        assert_eq!(heard.try_iter().collect::<String>(), "another, and more");
+        assert!(tap.cut_claimed());
+    }
+}

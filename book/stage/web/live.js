@@ -104,11 +104,11 @@ again.hidden = false;
 again.addEventListener('click', () => frame.contentWindow?.location.reload());
 
 // Where the market can be closed, one of the two buttons is there at a time.
-const [close, open] = ['close', 'open'].map((id) => document.getElementById(id));
+const [closing, opening] = ['close', 'open'].map((id) => document.getElementById(id));
 /** @param {boolean} isClosed */
 function market(isClosed) {
-  if (close) close.hidden = isClosed;
-  if (open) open.hidden = !isClosed;
+  if (closing) closing.hidden = isClosed;
+  if (opening) opening.hidden = !isClosed;
 }
 market(panel.dataset.market === 'closed');
 
@@ -122,8 +122,8 @@ for (const form of document.querySelectorAll('form')) {
       find('hint').textContent = form.dataset.said;
       tell(form.dataset.said);
     }
-    if (form === close || form === open) market(form === close);
+    if (form === closing || form === opening) market(form === closing);
     // The button that was pressed has gone; the one in its place takes the focus.
-    if (focused && form.hidden) (form === close ? open : close)?.querySelector('button')?.focus();
+    if (focused && form.hidden) (form === closing ? opening : closing)?.querySelector('button')?.focus();
   });
 }
