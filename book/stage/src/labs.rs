@@ -65,7 +65,7 @@ static LABS: [Entry; 5] = [
         mark: "poll",
         chapter: "02-long-polling",
         about: "Ask, and the server answers when it has something to say.",
-        invitation: "Every request says what was seen last, and waits for what is newer. Cut the line while one waits: what is lost?",
+        invitation: "Every request says what was seen last, and waits for what is newer. Cut the line while one waits: who asks again, and is anything lost?",
         wire: &["/updates"],
         request_headers: &[],
         response_headers: &["retry-after"],
