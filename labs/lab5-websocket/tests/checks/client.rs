@@ -61,7 +61,7 @@ pub(crate) const TODO_7: Check = Check {
     file: FILE,
     contract: "A `said` whose `id` was shown is not shown again, and what others wrote never becomes HTML.",
     section: "todo-7",
-    experiment: "cargo run -p lab5-solution, open its page twice, and say <img src=x onerror=alert(1)>.",
+    experiment: "cargo run -p lab5-solution, open its page twice, and say <img src=x onerror=alert(1)>; then do it with your own client.",
     scenes: &[
         scene!(todo_7_said_twice, "The floor says one message twice, and another one in the same words."),
         scene!(todo_7_not_before_the_floor, "Ann says something, and the floor takes its time."),
@@ -683,8 +683,13 @@ async fn come_back(
     is_upgrade(&asked)?;
     let waited = bench.last_moment(is_request).unwrap_or(asked.at).since(lost);
     if waited < from || waited > latest {
+        let two = if waited < from {
+            " (One loss, one return: `error` and `close` may both fire for it.)"
+        } else {
+            ""
+        };
         return Err(Failure::broken(format!(
-            "The client came back after {waited} ms; the contract says {from} to {to} ms here."
+            "The client came back after {waited} ms; the contract says {from} to {to} ms here.{two}"
         )));
     }
     bench.leave_open(lost, (from, latest), is_request);
@@ -775,9 +780,9 @@ impl Told {
 
 impl Drop for Told {
     fn drop(&mut self) {
-        let mut ids: Vec<String> = Vec::new();
+        let ids = ids_of_says(&self.0);
         self.0.retell_all(|moment| match &mut moment.what {
-            What::Message(data) | What::Said(_, data) => plain(data, &mut ids),
+            What::Message(data) | What::Said(_, data) => plain(data, &ids),
             What::Close(code, reason) => {
                 reason.clear();
                 // `close()` and `close(1000)` mean the same, and so do their echoes.
@@ -788,23 +793,35 @@ impl Drop for Told {
     }
 }
 
-/// A message with its ID called by the order in which the client drew it, and without fields that nobody asked for.
-fn plain(data: &mut Data, ids: &mut Vec<String>) {
+/// The IDs that clients drew, in the order in which they were first sent.
+fn ids_of_says(bench: &Bench) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    for moment in bench.moments() {
+        let (Place::ToServer, What::Message(Data::Json(json))) = (moment.place, moment.what) else {
+            continue;
+        };
+        let Ok(message) = serde_json::from_str::<Value>(&json) else { continue };
+        if let (Some("say"), Some(id)) = (message["type"].as_str(), message["id"].as_str())
+            && !ids.iter().any(|other| other == id)
+        {
+            ids.push(id.to_owned());
+        }
+    }
+    ids
+}
+
+/// A message with its ID called by its place among all, and without fields that nobody asked for.
+fn plain(data: &mut Data, ids: &[String]) {
     let Data::Json(json) = &*data else { return };
     let Ok(Value::Object(mut message)) = serde_json::from_str(json) else { return };
-    let kind = message.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-    match kind.as_str() {
-        "join" => message.retain(|field, _| ["type", "room", "name"].contains(&field.as_str())),
-        "say" => message.retain(|field, _| ["type", "id", "text"].contains(&field.as_str())),
+    match message.get("type").and_then(Value::as_str) {
+        Some("join") => message.retain(|field, _| ["type", "room", "name"].contains(&field.as_str())),
+        Some("say") => message.retain(|field, _| ["type", "id", "text"].contains(&field.as_str())),
         _ => {}
     }
-    if let Some(id) = message.get("id").and_then(Value::as_str).map(str::to_owned) {
-        if kind == "say" && !ids.contains(&id) {
-            ids.push(id.clone());
-        }
-        if let Some(place) = ids.iter().position(|other| *other == id) {
-            message.insert("id".to_owned(), json!(format!("id-{}", place + 1)));
-        }
+    let place = message.get("id").and_then(|id| ids.iter().position(|other| id == other));
+    if let Some(place) = place {
+        message.insert("id".to_owned(), json!(format!("id-{}", place + 1)));
     }
     *data = Data::of_text(&Value::Object(message).to_string());
 }

@@ -189,7 +189,8 @@ fn leave_out_echoes(bench: &Bench) {
     });
 }
 
-/// Makes right answers alike when the play is over: IDs are called by the order in which they appear.
+/// Makes right answers alike when the play is over: IDs are called by the order in which they
+/// appear, and fields that nobody asked for are left out.
 struct Told(Bench);
 
 impl Drop for Told {
@@ -198,15 +199,26 @@ impl Drop for Told {
         self.0.retell_all(|moment| {
             let (What::Message(data) | What::Said(_, data)) = &mut moment.what else { return };
             let Data::Json(json) = &*data else { return };
-            let Ok(mut message) = serde_json::from_str::<Value>(json) else { return };
-            let Some(id) = message["id"].as_str().map(str::to_owned) else { return };
-            if moment.place == Place::ToServer && !ids.contains(&id) {
-                ids.push(id.clone());
+            let Ok(Value::Object(mut message)) = serde_json::from_str(json) else { return };
+            let fields: &[&str] = match message.get("type").and_then(Value::as_str) {
+                Some("join") => &["type", "room", "name"],
+                Some("say") => &["type", "id", "text"],
+                Some("joined") => &["type", "room", "members"],
+                Some("entered" | "left") => &["type", "name"],
+                Some("said") => &["type", "id", "from", "text"],
+                Some("price") => &["type", "seq", "data"],
+                _ => return,
+            };
+            message.retain(|field, _| fields.contains(&field.as_str()));
+            if let Some(id) = message.get("id").and_then(Value::as_str).map(str::to_owned) {
+                if moment.place == Place::ToServer && !ids.contains(&id) {
+                    ids.push(id.clone());
+                }
+                if let Some(place) = ids.iter().position(|other| *other == id) {
+                    message.insert("id".to_owned(), json!(format!("id-{}", place + 1)));
+                }
             }
-            if let Some(place) = ids.iter().position(|other| *other == id) {
-                message["id"] = json!(format!("id-{}", place + 1));
-                *data = Data::of_text(&message.to_string());
-            }
+            *data = Data::of_text(&Value::Object(message).to_string());
         });
     }
 }
