@@ -17,11 +17,7 @@ use std::{
 
 use axum::http::Method;
 use common::{missing, root};
-use fantoccini::{
-    Client, ClientBuilder, Locator,
-    actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction},
-    wd::WebDriverCompatibleCommand,
-};
+use fantoccini::{Client, ClientBuilder, Locator, wd::WebDriverCompatibleCommand};
 use feed::Feed;
 use futures_util::FutureExt;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -228,21 +224,21 @@ impl Play {
 
     /// Presses a button of the lab's own page twice, as a hasty hand does.
     async fn press_twice_in_lab(&self, selector: &str) {
-        self.browser.enter_frame(0).await.unwrap();
-        let button = self.browser.find(Locator::Css(selector)).await.unwrap();
-        self.browser
-            .execute("arguments[0].scrollIntoView({ block: 'center' })", vec![json!(button)])
-            .await
-            .unwrap();
-        let (down, up) = (
-            PointerAction::Down { button: MOUSE_BUTTON_LEFT },
-            PointerAction::Up { button: MOUSE_BUTTON_LEFT },
+        let place = format!(
+            "const frame = document.getElementById('lab'); \
+             const button = frame.contentDocument.querySelector('{selector}'); \
+             button.scrollIntoView({{ block: 'center', behavior: 'instant' }}); \
+             const [outer, inner] = [frame, button].map((element) => element.getBoundingClientRect()); \
+             return {{ x: outer.x + frame.clientLeft + inner.x + inner.width / 2, \
+                       y: outer.y + frame.clientTop + inner.y + inner.height / 2 }}"
         );
-        let there = PointerAction::MoveToElement { element: button, duration: None, x: 0.0, y: 0.0 };
-        let hand = MouseActions::new("hand".to_owned()).then(there);
-        let hand = hand.then(down.clone()).then(up.clone()).then(down).then(up);
-        self.browser.perform_actions(hand).await.unwrap();
-        self.browser.enter_parent_frame().await.unwrap();
+        let place = self.run(&place).await;
+        for count in 1..=2 {
+            for kind in ["mousePressed", "mouseReleased"] {
+                let event = json!({ "type": kind, "x": place["x"], "y": place["y"], "button": "left", "clickCount": count });
+                self.chromium("Input.dispatchMouseEvent", event).await;
+            }
+        }
     }
 
     /// Types into a field of the lab's own page, in place of what is in it.
