@@ -80,20 +80,20 @@ async fn todo_1_asks_again(bench: Bench) -> Result<(), Failure> {
     let feed = Feed::memory(100);
     publish_all(&bench, &feed).await;
     bench.serve(lab1::app(feed.clone()));
-    let first = visitor.fetch("/prices", &[]).await?.expect_prices(&newest(&feed).await)?;
+    let first = visitor.fetch("/prices", None).await?.expect_prices(&newest(&feed).await)?;
     bench.wait_ms(1_000).await;
-    visitor.fetch("/prices", &[&first]).await?.expect_not_modified(&first)?;
+    visitor.fetch("/prices", Some(&first)).await?.expect_not_modified(&first)?;
     bench.wait_ms(400).await;
     bench.note("a price moves");
     feed.publish(price(&bench, BMRI)).await;
     bench.wait_ms(600).await;
-    let second = visitor.fetch("/prices", &[&first]).await?.expect_prices(&newest(&feed).await)?;
+    let second = visitor.fetch("/prices", Some(&first)).await?.expect_prices(&newest(&feed).await)?;
     expect_another(&first, &second, "A price has moved")?;
     bench.wait_ms(1_000).await;
-    visitor.fetch("/prices", &[&second]).await?.expect_not_modified(&second)?;
+    visitor.fetch("/prices", Some(&second)).await?.expect_not_modified(&second)?;
     bench.wait_ms(1_000).await;
     // Somebody who has nothing yet.
-    let again = visitor.fetch("/prices", &[]).await?.expect_prices(&newest(&feed).await)?;
+    let again = visitor.fetch("/prices", None).await?.expect_prices(&newest(&feed).await)?;
     expect_the_same(&second, &again)
 }
 
@@ -102,17 +102,18 @@ async fn todo_1_one_symbol(bench: Bench) -> Result<(), Failure> {
     let feed = Feed::memory(100);
     publish_all(&bench, &feed).await;
     bench.serve(lab1::app(feed.clone()));
-    let first = visitor.fetch("/prices/BMRI", &[]).await?.expect_price(&newest(&feed).await[BMRI])?;
+    let first = visitor.fetch("/prices/BMRI", None).await?.expect_price(&newest(&feed).await[BMRI])?;
     bench.wait_ms(400).await;
     bench.note("another symbol moves");
     feed.publish(price(&bench, TLKM)).await;
     bench.wait_ms(600).await;
-    visitor.fetch("/prices/BMRI", &[&first]).await?.expect_not_modified(&first)?;
+    visitor.fetch("/prices/BMRI", Some(&first)).await?.expect_not_modified(&first)?;
     bench.wait_ms(400).await;
     bench.note("this symbol moves");
     feed.publish(price(&bench, BMRI)).await;
     bench.wait_ms(600).await;
-    let second = visitor.fetch("/prices/BMRI", &[&first]).await?.expect_price(&newest(&feed).await[BMRI])?;
+    let second =
+        visitor.fetch("/prices/BMRI", Some(&first)).await?.expect_price(&newest(&feed).await[BMRI])?;
     expect_another(&first, &second, "BMRI has moved")
 }
 
@@ -122,24 +123,21 @@ async fn todo_1_forms_of_the_question(bench: Bench) -> Result<(), Failure> {
     publish_all(&bench, &feed).await;
     bench.serve(lab1::app(feed.clone()));
     let prices = newest(&feed).await;
-    let tag = visitor.fetch("/prices", &[]).await?.expect_prices(&prices)?;
-    let opaque = opaque(&tag);
-    let named = [
-        vec![format!("W/\"{opaque}\"")],
-        vec![format!("\"{opaque}\"")],
-        vec![format!("\"an old one\", W/\"{opaque}\" ,\"another\"")],
-        vec!["\"an old one\"".to_owned(), tag.clone()],
-        vec!["*".to_owned()],
+    let tag = visitor.fetch("/prices", None).await?.expect_prices(&prices)?;
+    let named: [&[&str]; 5] = [
+        &[r#"W/"{tag}""#],
+        &[r#""{tag}""#],
+        &[r#""an old one", W/"{tag}" ,"another""#],
+        &[r#""an old one""#, r#""{tag}""#],
+        &["*"],
     ];
-    for list in &named {
+    for lines in named {
         bench.wait_ms(100).await;
-        let lines: Vec<_> = list.iter().map(String::as_str).collect();
-        visitor.fetch("/prices", &lines).await?.expect_not_modified(&tag)?;
+        visitor.fetch_if("/prices", lines, &tag).await?.expect_not_modified(&tag)?;
     }
-    let strangers = ["\"an old one\", W/\"another\"".to_owned(), format!("\"x{opaque}\", \"{opaque}x\"")];
-    for list in &strangers {
+    for line in [r#""an old one", W/"another""#, r#""x{tag}", "{tag}x""#] {
         bench.wait_ms(100).await;
-        visitor.fetch("/prices", &[list]).await?.expect_prices(&prices)?;
+        visitor.fetch_if("/prices", &[line], &tag).await?.expect_prices(&prices)?;
     }
     Ok(())
 }
@@ -149,7 +147,7 @@ async fn todo_1_another_log(bench: Bench) -> Result<(), Failure> {
     let feed = Feed::named("monday", 100);
     publish_all(&bench, &feed).await;
     bench.serve(lab1::app(feed.clone()));
-    let monday = visitor.fetch("/prices", &[]).await?.expect_prices(&newest(&feed).await)?;
+    let monday = visitor.fetch("/prices", None).await?.expect_prices(&newest(&feed).await)?;
     bench.wait_ms(900).await;
     bench.note("another log begins");
     let other = Feed::named("tuesday", 100);
@@ -160,7 +158,7 @@ async fn todo_1_another_log(bench: Bench) -> Result<(), Failure> {
     }
     bench.serve(lab1::app(other.clone()));
     bench.wait_ms(100).await;
-    let tuesday = visitor.fetch("/prices", &[&monday]).await?;
+    let tuesday = visitor.fetch("/prices", Some(&monday)).await?;
     if tuesday.status == 304 {
         return Err(Failure::broken(
             "The server was restarted and has other prices, and the visitor is told that nothing has changed: in the new log (`epoch`) the same numbers stand for other prices.",
@@ -235,7 +233,7 @@ async fn todo_3_sent_again(bench: Bench) -> Result<(), Failure> {
     let key = key(&bench);
     let first = place(&bench, Some(&key), &order).await?.created(&order).await?;
     bench.wait_ms(1_000).await;
-    let second = place(&bench, Some(&key), &order).await?.created(&order).await?;
+    let second = place(&bench, Some(&key), &order).await?.created_again(&order).await?;
     expect_one(&first, &second)?;
     bench.wait_ms(100).await;
     expect_orders(&bench, &[first.order]).await?;
@@ -269,7 +267,7 @@ async fn todo_3_at_the_same_time(bench: Bench) -> Result<(), Failure> {
     }
     let (first, second) = (first?, second?);
     let first = first.created(&order).await?;
-    let second = second.created(&order).await?;
+    let second = second.created_again(&order).await?;
     expect_one(&first, &second)?;
     bench.wait_ms(1_000 - bench.now().since(asked)).await;
     expect_orders(&bench, &[first.order]).await
@@ -348,57 +346,65 @@ impl Visitor {
         Self { bench: bench.clone(), tags: RefCell::default() }
     }
 
-    /// `GET target`, with these lines of `If-None-Match`.
-    async fn fetch(&self, target: &str, known: &[&str]) -> Result<Got, Failure> {
+    /// `GET target`, naming the tag that is known, as it came.
+    async fn fetch(&self, target: &str, known: Option<&str>) -> Result<Got, Failure> {
+        match known {
+            Some(tag) if tag.starts_with("W/") => {
+                self.send(target, &[r#"W/"{tag}""#], tag, r#""{tag}""#).await
+            }
+            Some(tag) => self.fetch_if(target, &[r#""{tag}""#], tag).await,
+            None => self.fetch_if(target, &[], "").await,
+        }
+    }
+
+    /// `GET target`, with these lines of `If-None-Match`; `{tag}` in them is what stands between this tag's quotes.
+    async fn fetch_if(&self, target: &str, lines: &[&str], tag: &str) -> Result<Got, Failure> {
+        self.send(target, lines, tag, "").await
+    }
+
+    /// The same; where `told` is a line, that is what is told.
+    async fn send(&self, target: &str, lines: &[&str], tag: &str, told: &str) -> Result<Got, Failure> {
+        let asked_with: Vec<_> = lines.iter().map(|line| line.replace("{tag}", opaque(tag))).collect();
         let mut ask = self.bench.get(target);
-        for line in known {
+        for line in &asked_with {
             ask = ask.header("if-none-match", line);
         }
         let answer = ask.send().await?;
-        let tag = answer.headers.get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-        if let Some(tag) = &tag {
-            let opaque = opaque(tag).to_owned();
-            let mut tags = self.tags.borrow_mut();
-            if !tags.contains(&opaque) {
-                tags.push(opaque);
-            }
-        }
-        let (status, media_type) = (answer.status.as_u16(), answer.media_type());
-        let text = answer.text().await?;
-        self.tell_tags_alike();
-        Ok(Got {
-            target: target.to_owned(),
-            asked_with: known.iter().map(|line| (*line).to_owned()).collect(),
-            status,
-            media_type,
-            tag,
-            text,
-        })
-    }
-
-    fn tell_tags_alike(&self) {
-        let tags = self.tags.borrow();
-        self.bench.retell_all(|moment| match &mut moment.what {
-            What::Request { headers, .. } => {
-                for (_, list) in headers {
-                    for (place, tag) in tags.iter().enumerate() {
-                        *list = list.replace(tag.as_str(), &format!("v{}", place + 1));
+        self.bench.retell(
+            |moment| matches!(moment.what, What::Request { .. }),
+            |moment| {
+                if let What::Request { headers, .. } = &mut moment.what {
+                    for ((_, value), line) in headers.iter_mut().zip(lines) {
+                        let line = if told.is_empty() { line } else { told };
+                        *value = line.replace("{tag}", &self.name(tag));
                     }
                 }
-            }
-            What::Response { status, content_type, headers } => {
+            },
+        );
+        self.bench.retell(is_head, |moment| {
+            if let What::Response { status, content_type, headers } = &mut moment.what {
                 // A 304 may describe what it does not send.
                 if *status == 304 {
                     *content_type = None;
                 }
-                for (_, tag) in headers {
-                    if let Some(place) = tags.iter().position(|known| *known == opaque(tag)) {
-                        *tag = format!("\"v{}\"", place + 1);
-                    }
+                for (_, tag) in headers.iter_mut().filter(|(_, tag)| is_tag(tag)) {
+                    *tag = format!("\"{}\"", self.name(tag));
                 }
             }
-            _ => {}
         });
+        let tag = answer.headers.get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        let (status, media_type) = (answer.status.as_u16(), answer.media_type());
+        Ok(Got { target: target.to_owned(), asked_with, status, media_type, tag, text: answer.text().await? })
+    }
+
+    /// What this tag is called in the transcript.
+    fn name(&self, tag: &str) -> String {
+        let mut tags = self.tags.borrow_mut();
+        let place = tags.iter().position(|known| known == opaque(tag)).unwrap_or_else(|| {
+            tags.push(opaque(tag).to_owned());
+            tags.len() - 1
+        });
+        format!("v{}", place + 1)
     }
 }
 
@@ -416,7 +422,12 @@ impl Got {
     fn expect(self, expected: &Value) -> Result<String, Failure> {
         let Self { target, asked_with, status, media_type, tag, text } = self;
         if status == 304 {
-            return Err(Failure::broken(if asked_with.is_empty() {
+            return Err(Failure::broken(if tag.is_some() && asked_with.first() == tag.as_ref() {
+                format!(
+                    "What GET {target} should say has changed, and its tag is still {}: whoever names it is told that nothing has changed, and goes on showing something old.",
+                    asked_with[0]
+                )
+            } else if asked_with.is_empty() {
                 format!(
                     "GET {target} is answered with 304, and nobody has named a tag: this visitor has nothing yet."
                 )
@@ -465,8 +476,11 @@ impl Got {
                 Some(told) if opaque(&told) != opaque(tag) => format!(
                     "Nothing has changed, and GET {target} has another tag than before. A tag that changes by itself is worth nothing: every request transfers everything."
                 ),
+                _ if asked_with == tag => format!(
+                    "`if-none-match: {asked_with}` names the tag of what is there, and GET {target} sends everything again."
+                ),
                 _ => format!(
-                    "`if-none-match: {asked_with}` names the tag {tag}, and GET {target} sends everything again."
+                    "`if-none-match: {asked_with}` names the tag {tag}, and GET {target} sends everything again. One tag of a list is enough, a star stands for all, and `W/` does not count (RFC 9110 § 13.1.2)."
                 ),
             }));
         }
@@ -567,6 +581,17 @@ async fn place(bench: &Bench, key: Option<&str>, order: &Value) -> Result<Placed
 }
 
 impl Placed {
+    /// The answer to an order whose key has come before: it is that of the first time.
+    async fn created_again(self, order: &Value) -> Result<Created, Failure> {
+        if self.answer.status != 201 {
+            return Err(Failure::broken(format!(
+                "The same order comes again under its key, and is answered with {}. Whoever sends it again has not heard the first answer, and needs it: 201, and the order.",
+                self.answer.status
+            )));
+        }
+        self.created(order).await
+    }
+
     /// 201, with an address and with this order.
     async fn created(self, order: &Value) -> Result<Created, Failure> {
         let answer = self.answer.with_status(201)?;
