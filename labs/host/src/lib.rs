@@ -6,10 +6,15 @@
 
 use std::{io, path::Path, process::ExitCode};
 
-use axum::{Router, http::header, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    http::{HeaderValue, header},
+    response::IntoResponse,
+    routing::get,
+};
 use feed::{Feed, Market};
 use tokio::net::TcpListener;
-use tower_http::services::ServeDir;
+use tower_http::{services::ServeDir, set_header::SetResponseHeader};
 
 /// How many updates a lab's feed keeps.
 const KEPT: usize = 1_000;
@@ -55,7 +60,13 @@ async fn serve(port: u16, web: &Path, app: impl FnOnce(Feed) -> Router) -> io::R
 
 /// The lab's own routes first, then its page and the shared look.
 pub fn with_page(app: Router, web: impl AsRef<Path>) -> Router {
-    app.route("/look.css", get(look)).fallback_service(ServeDir::new(web))
+    // A browser asks before it uses its copy: whoever has edited `client.js` sees it at the next load.
+    let fresh = SetResponseHeader::if_not_present(
+        ServeDir::new(web),
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-cache"),
+    );
+    app.route("/look.css", get(look)).fallback_service(fresh)
 }
 
 async fn look() -> impl IntoResponse {
