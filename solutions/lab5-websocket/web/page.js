@@ -79,7 +79,7 @@ function show(message) {
 function status(state) {
   byId('state').dataset.state = state;
   byId('state').textContent = words[state] ?? state;
-  if (state === 'closed') outside();
+  if (state === 'closed') outside('closed');
 }
 
 /** A TODO that nobody has begun says so, instead of breaking the page in silence. @param {unknown} error */
@@ -99,7 +99,10 @@ function turn(isInside) {
   button('say').disabled = !isInside;
 }
 
-function outside() {
+/** @param {string} word */
+function outside(word) {
+  byId('state').dataset.state = 'stopped';
+  byId('state').textContent = word;
   floor = undefined;
   members = [];
   turn(false);
@@ -123,12 +126,12 @@ byId('door').addEventListener('submit', (event) => {
     });
   } catch (error) {
     missing(error);
-    outside();
+    outside('not joined');
   }
 });
 byId('leave').addEventListener('click', () => {
   floor?.leave();
-  outside();
+  outside('you have left');
   input('name').focus();
 });
 byId('mouth').addEventListener('submit', (event) => {
