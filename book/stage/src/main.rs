@@ -100,7 +100,7 @@ async fn serve(port: u16, root: PathBuf, target: PathBuf) -> Result<(), StageErr
         Ok(site) => site?,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
-    let feed = Feed::memory(KEPT);
+    let feed = Feed::begun_now(KEPT);
     tokio::spawn(feed::Market::new(1).trade(feed.clone()));
     let port = listener.local_addr().map_or(port, |address| address.port());
     println!("http://127.0.0.1:{port}/  (Ctrl-C ends it)");

@@ -15,7 +15,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
@@ -139,6 +139,12 @@ impl Feed {
             }),
             closed: watch::Sender::new(false),
         }))
+    }
+
+    /// An empty log in memory whose epoch is the time, in seconds since 1970: a server that is started again has another log.
+    pub fn begun_now(capacity: usize) -> Self {
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self::named(&since_1970.as_secs().to_string(), capacity)
     }
 
     /// Lets each read of the log take this long, as a log on another machine

@@ -47,7 +47,7 @@ pub async fn run(port: u16, web: impl AsRef<Path>, app: impl FnOnce(Feed) -> Rou
 
 async fn serve(port: u16, web: &Path, app: impl FnOnce(Feed) -> Router) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-    let feed = Feed::memory(KEPT);
+    let feed = Feed::begun_now(KEPT);
     tokio::spawn(Market::new(1).trade(feed.clone()));
     println!("http://127.0.0.1:{port}/  (Ctrl-C ends it)");
     let app = with_page(app(feed), web);
