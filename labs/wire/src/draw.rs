@@ -10,6 +10,7 @@
 //! | class | what |
 //! |---|---|
 //! | `life`, `name` | a lifeline and its name |
+//! | `moment` | everything that a moment has, but for its gap in a lifeline |
 //! | `time` | a time |
 //! | `what`, `detail` | the words of a message, and its headers |
 //! | `arrow` and one of `fetch`, `sse`, `stream`, `ws` | a message's arrow |
@@ -234,6 +235,7 @@ impl<'a> Picture<'a> {
     fn moment(&mut self, moment: &Moment, shows_its_time: bool) {
         let words = Words::of(moment, self.labels);
         let start = self.y;
+        self.drawn.push_str("<g class=\"moment\">\n");
         let level = match moment.place {
             Place::ToServer | Place::ToClient => self.arrow(moment, &words),
             Place::Page => self.said(moment, &words),
@@ -243,6 +245,7 @@ impl<'a> Picture<'a> {
         if shows_its_time {
             self.time(moment.when, level, start);
         }
+        self.drawn.push_str("</g>\n");
     }
 
     /// Times stand on the level of what they time; a window takes two lines.
