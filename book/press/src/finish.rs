@@ -1,6 +1,7 @@
 //! What is left to do on the pages that mdBook wrote: links between languages, the current page's mark, no inline
 //! style, and no file that no page uses.
 
+use crate::elements::PLACED;
 use crate::labels::Labels;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub(crate) struct Finish<'a> {
     pub(crate) languages: &'a [&'a Labels],
     /// Whether a stage serves these pages.
     pub(crate) on_stage: bool,
+    /// What the names of the widgets' module begin with; it lies above the pages.
+    pub(crate) widgets: Option<String>,
 }
 
 impl Finish<'_> {
@@ -74,6 +77,16 @@ impl Finish<'_> {
                     &format!("{cell} class=\"{side}\""),
                 );
             }
+        }
+        for element in PLACED {
+            // The words under which the author's content is folded away.
+            html = html.replace(
+                &format!("<{element}>"),
+                &format!("<{element} data-fold=\"{}\">", self.labels.in_words),
+            );
+        }
+        if let Some(widgets) = &self.widgets {
+            html = html.replacen("<html ", &format!("<html data-widgets=\"../{widgets}\" "), 1);
         }
         if self.on_stage {
             html = html.replacen("<html ", "<html data-stage ", 1);
@@ -140,7 +153,7 @@ mod tests {
     const PAGE: &str = "<html lang=\"en\"><nav><!--press:languages--><ol class=\"chapter\"><li><a href=\"01.html\">One</a></li><li><a href=\"02.html\">Two</a></li></ol></nav><th></th><td style=\"text-align: right\">1</td>";
 
     fn finished(name: &str, languages: &[&Labels], on_stage: bool) -> String {
-        let finish = Finish { labels: &ENGLISH, languages, on_stage };
+        let finish = Finish { labels: &ENGLISH, languages, on_stage, widgets: None };
         finish.page(name, PAGE)
     }
 
@@ -149,6 +162,16 @@ mod tests {
         assert_eq!(
             finished("02.html", &[&ENGLISH], true),
             "<html data-stage lang=\"en\"><nav><ol class=\"chapter\"><li><a href=\"01.html\">One</a></li><li><a aria-current=\"page\" href=\"02.html\">Two</a></li></ol></nav><td></td><td class=\"right\">1</td>"
+        );
+    }
+
+    #[test]
+    fn a_page_knows_where_the_widgets_are() {
+        let widgets = Some("widgets-0123abcd".to_owned());
+        let finish = Finish { labels: &ENGLISH, languages: &[&ENGLISH], on_stage: false, widgets };
+        assert_eq!(
+            finish.page("x.html", "<html lang=\"en\"><ws-frame><p>words</p></ws-frame>&lt;ws-frame&gt;"),
+            "<html data-widgets=\"../widgets-0123abcd\" lang=\"en\"><ws-frame data-fold=\"The same in words\"><p>words</p></ws-frame>&lt;ws-frame&gt;"
         );
     }
 

@@ -28,7 +28,8 @@
 //! One include (a snapshot's header is left out) or the text itself. `title` is the caption, `id` a target for links,
 //! `from` says where a hand-written one comes from (an include says it by itself), `lines="3-9"` shows some lines,
 //! `scene="the way back"` what follows the note with these words, up to the next note, and `technique="poll"` gives
-//! requests the colour of long polling, which on the wire are requests like any other.
+//! requests the colour of long polling, which on the wire are requests like any other. A reader can play the drawing
+//! moment by moment where there are more than two; `player="no"` leaves that out.
 //!
 //! ## Code
 //! ````text
@@ -71,11 +72,24 @@
 //! `<div class="on-stage">` is seen where a stage serves the book, `<div class="off-stage">` elsewhere. Links to
 //! `/live/…`, `/race` and `/class` belong into the former.
 //!
+//! ## Elements to play with
+//! ```text
+//! <ws-frame>
+//!
+//! What stands here instead where no script runs, and in print: Markdown.
+//!
+//! </ws-frame>
+//! ```
+//! Each tag alone on its line, with empty lines around it. `<ws-frame>` takes a WebSocket frame apart, `<sse-bytes>`
+//! an event stream that comes in pieces, `<rt-choose>` asks the five questions of chapter 0. (`<wire-player>` comes
+//! with each transcript by itself.) `book/widgets` holds them; the stage builds it and gives it to [`build`].
+//!
 //! ## Links
 //! Chapters link to each other's source (`03-server-sent-events.md#resume`). Links, anchors, pictures and includes are
 //! checked. No page loads anything from another host, and a chapter holds no script, form or inline style.
 
 mod code;
+mod elements;
 mod facts;
 mod fault;
 mod fences;
@@ -117,6 +131,8 @@ pub struct Options {
     pub site_url: String,
     /// Whether a stage serves the pages, so that they may offer what is live.
     pub on_stage: bool,
+    /// The module behind the elements to play with. Without it the pages are there to be read.
+    pub widgets: Option<Widgets>,
 }
 
 impl Options {
@@ -129,8 +145,18 @@ impl Options {
             languages: vec![labels::ENGLISH.code.to_owned()],
             site_url: "/".to_owned(),
             on_stage: false,
+            widgets: None,
         }
     }
+}
+
+/// The module behind the elements to play with, as wasm-bindgen packs it for a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Widgets {
+    /// The JavaScript module that loads the WebAssembly, `export default` its function for that.
+    pub script: String,
+    /// The WebAssembly.
+    pub wasm: Vec<u8>,
 }
 
 /// How far a build has come.
@@ -226,7 +252,9 @@ pub fn build(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Re
     warned_of(warnings, &options.root, &book.src).into_result().map_err(PressError::Faults)?;
     progress(Progress::Written);
 
-    let finish = Finish { labels, languages: &languages, on_stage: options.on_stage };
+    let widgets = options.widgets.as_ref().map(|widgets| elements::place(widgets, &out)).transpose();
+    let widgets = widgets.map_err(|(path, error)| PressError::File(path, error))?;
+    let finish = Finish { labels, languages: &languages, on_stage: options.on_stage, widgets };
     let pages = finish.folder(&folder).map_err(|(path, error)| PressError::File(path, error))?;
     let title = book.title.unwrap_or_default();
     write(&out.join("index.html"), &door(&title, languages.first().copied().unwrap_or(labels)))?;

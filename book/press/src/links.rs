@@ -1,7 +1,9 @@
 //! Checks what chapters point to: files, headings, pictures; and that a page loads nothing from elsewhere and
 //! carries nothing that a strict Content-Security-Policy refuses.
 
+use crate::elements::PLACED;
 use crate::fault::Reporter;
+use crate::fences::listed;
 use crate::includes::normalised;
 use crate::markdown;
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
@@ -188,6 +190,12 @@ fn read_html(html: &str, line: &dyn Fn(usize) -> usize, page: &mut Page, report:
                 ),
             );
         }
+        if tag.name.contains('-') && !PLACED.contains(&tag.name.as_str()) {
+            report.at(
+                line,
+                format!("there is no element `<{}>` to place; there are {}.", tag.name, listed(&PLACED)),
+            );
+        }
         for (name, value) in tag.attributes {
             match name.as_str() {
                 "id" => anchor(value.to_owned(), line, page, report),
@@ -358,7 +366,7 @@ mod tests {
         let faults = checked(
             &[(
                 "01.md",
-                "![a](https://example.org/a.png)\n\n<img src=\"//example.org/b.png\">\n\n<script>\nx\n</script>\n\n<p style=\"color:red\">x</p>\n\nWords <b onclick='go()'>here</b>, [j](javascript:go()).\n\n<div\n  class=\"x\"\n  id=\"two\"></div>\n<!-- <script> in a comment -->\n",
+                "![a](https://example.org/a.png)\n\n<img src=\"//example.org/b.png\">\n\n<script>\nx\n</script>\n\n<p style=\"color:red\">x</p>\n\nWords <b onclick='go()'>here</b>, [j](javascript:go()).\n\n<div\n  class=\"x\"\n  id=\"two\"></div>\n<!-- <script> in a comment -->\n\n<ws-frame>\n\nx\n\n</ws-frame>\n\n<ws-frames>\n\nx\n\n</ws-frames>\n",
             )],
             &[],
         );

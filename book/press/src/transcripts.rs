@@ -8,7 +8,11 @@ use wire::draw::{self, Drawing};
 use wire::{Transcript, What};
 
 /// What may stand behind a `transcript` fence. `file` is written by press, not by authors.
-pub(crate) const OPTIONS: [&str; 7] = ["title", "id", "from", "technique", "lines", "scene", "file"];
+pub(crate) const OPTIONS: [&str; 8] =
+    ["title", "id", "from", "technique", "lines", "scene", "player", "file"];
+
+/// The fewest moments that are worth playing.
+const WORTH_PLAYING: usize = 3;
 
 /// A transcript, or the part of one that is to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,9 @@ pub(crate) fn read(fence: &Fence) -> Result<Shown, (usize, String)> {
         && !TECHNIQUES.contains(&technique)
     {
         return Err((0, format!("there is no technique `{technique}`; there are {}.", listed(&TECHNIQUES))));
+    }
+    if info.get("player").is_some_and(|player| player != "no") {
+        return Err((0, "a transcript can be played by itself; `player=\"no\"` leaves that out.".to_owned()));
     }
     let (skipped, text) = without_header(&fence.body);
     let (skipped, text) = match info.get("lines") {
@@ -111,8 +118,13 @@ pub(crate) fn draw(shown: &Shown, name: &str, labels: &Labels) -> String {
     };
     let svg = draw::svg(&shown.transcript, &drawing).replace('\n', " ");
     let list = draw::list(&shown.transcript, &drawing.labels).replace('\n', " ");
+    let mut drawing = format!("<div class=\"drawing\">{svg}</div>");
+    if shown.transcript.moments.len() >= WORTH_PLAYING && shown.info.get("player").is_none() {
+        let score = markdown::escape(&widgets::score(&shown.transcript));
+        drawing = format!("<wire-player score=\"{score}\">{drawing}</wire-player>");
+    }
     format!(
-        "<figure class=\"exchange{technique}\"{id}><div class=\"drawing\">{svg}</div>{caption}<details class=\"in-words\"><summary>{}</summary>{list}</details></figure>",
+        "<figure class=\"exchange{technique}\"{id}>{drawing}{caption}<details class=\"in-words\"><summary>{}</summary>{list}</details></figure>",
         labels.in_words
     )
 }
@@ -181,7 +193,20 @@ mod tests {
             Drawing { id: "chapter-1".into(), title: "A cut, and 204".into(), ..Drawing::default() };
         let svg = draw::svg(&shown.transcript, &drawing).replace('\n', " ");
         let list = draw::list(&shown.transcript, &drawing.labels).replace('\n', " ");
-        insta::assert_snapshot!(figure.replace(&svg, "(the drawing)").replace(&list, "(the list)"));
+        let score = markdown::escape(&widgets::score(&shown.transcript));
+        insta::assert_snapshot!(
+            figure.replace(&svg, "(the drawing)").replace(&list, "(the list)").replace(&score, "(the score)")
+        );
+    }
+
+    #[test]
+    fn a_drawing_can_be_played_unless_it_is_short_or_the_author_says_no() {
+        let is_played = |options: &str, text: &str| {
+            draw(&shown(options, text).unwrap(), "chapter-1", &ENGLISH).contains("<wire-player")
+        };
+        assert!(is_played("", TEXT));
+        assert!(!is_played("player=\"no\"", TEXT));
+        assert!(!is_played("lines=\"3-4\"", TEXT));
     }
 
     #[test]
@@ -194,6 +219,7 @@ mod tests {
             shown("", "").unwrap_err(),
             shown("size=\"big\"", TEXT).unwrap_err(),
             shown("technique=\"pigeon\"", TEXT).unwrap_err(),
+            shown("player=\"yes\"", TEXT).unwrap_err(),
         ]);
     }
 }

@@ -136,6 +136,28 @@ fn a_book_with_everything_is_built() {
 }
 
 #[test]
+fn an_element_to_play_with_holds_markdown_and_the_page_knows_its_module() {
+    let chapter = "# Bytes { #bytes }\n\nWords.\n\n<ws-frame>\n\n| a | b |\n|---|---|\n| `81` | c |\n\n</ws-frame>\n\n```transcript\n     0 ms  note             \"one\"\n     1 ms  note             two\n     2 ms  page             status: \"<b>\"\n```\n";
+    let repository = Repository::new(&[("06-bytes.md", chapter)]);
+    let widgets = press::Widgets { script: "export default 1".to_owned(), wasm: b"\0asm".to_vec() };
+    press::build(&Options { widgets: Some(widgets), ..repository.options() }, &mut |_| {}).unwrap();
+    let page = repository.page("06-bytes.html");
+    let module = between(&page, " data-widgets=\"../", "\"");
+    for (ending, bytes) in [("js", &b"export default 1"[..]), ("wasm", b"\0asm")] {
+        let file = repository.0.path().join("site").join(format!("{module}.{ending}"));
+        assert_eq!(fs::read(&file).unwrap(), bytes, "{}", file.display());
+    }
+    let inside = between(&page, "<ws-frame data-fold=\"The same in words\">", "</ws-frame>");
+    assert!(inside.contains("<td><code>81</code></td>"), "{inside}");
+    let score = between(&page, "<wire-player score=\"", "\"");
+    assert_eq!(score.lines().count(), 3, "{score}");
+    assert!(score.contains("&lt;b"), "{score}");
+    // Built without it, the page says nothing of a module.
+    repository.build().unwrap();
+    assert!(!repository.page("06-bytes.html").contains("data-widgets"));
+}
+
+#[test]
 fn a_page_loads_only_its_own_files_and_carries_nothing_inline() {
     let repository = Repository::new(&[("01-first.md", FIRST), ("03-sse.md", EVERYTHING)]);
     let report = repository.build().unwrap();
@@ -158,8 +180,8 @@ fn a_page_loads_only_its_own_files_and_carries_nothing_inline() {
             assert!(path.is_file(), "{name} loads {file}, which is not there");
             loaded += 1;
         }
-        // Two style sheets, two scripts, the icon, the search engine.
-        assert_eq!(loaded, 6, "{name}");
+        // Three style sheets, three scripts, the icon, the search engine.
+        assert_eq!(loaded, 8, "{name}");
         assert!(!page.contains("press:languages"), "{name}");
     }
 }

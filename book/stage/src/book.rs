@@ -8,12 +8,13 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use crate::StageError;
+use crate::{StageError, widgets};
 
 /// The languages that are finished.
 const LANGUAGES: [&str; 1] = ["en"];
 /// What the book is made of, below the root of the repository.
-const SOURCES: [&str; 6] = ["book.toml", "book/src", "book/po", "book/theme", "labs", "solutions"];
+const SOURCES: [&str; 8] =
+    ["Cargo.lock", "book.toml", "book/src", "book/po", "book/theme", "book/widgets", "labs", "solutions"];
 /// Written into an exported site: the files that the export wrote.
 const LIST: &str = ".beyond-fetch-site";
 /// Finds the repository: `start` or the nearest folder above it with a book in it.
@@ -62,11 +63,20 @@ pub fn build(root: &Path, target: &Path, reader: For, say: Say<'_>) -> Result<Pa
     if folder.is_dir() && fs::read_to_string(&key_file).is_ok_and(|built| built == key) {
         return Ok(folder);
     }
+    say("Building the book's elements …");
+    let widgets = match widgets::build(root, target) {
+        Ok(widgets) => Some(widgets),
+        Err(why) => {
+            // A book without them is a book: everything is there to be read.
+            eprintln!("\r{why} The book is built without what one can play with.");
+            None
+        }
+    };
     // Built aside and put in place at once: an interrupted build leaves no half of a book.
     let aside = stage.join(format!("{name}.{}", std::process::id()));
     remove(&aside)?;
     for language in LANGUAGES {
-        let built = press(root, &aside, language, reader, say);
+        let built = press(root, &aside, language, reader, widgets.clone(), say);
         if let Err(error) = built {
             let _ = remove(&aside);
             return Err(error);
@@ -74,6 +84,8 @@ pub fn build(root: &Path, target: &Path, reader: For, say: Say<'_>) -> Result<Pa
     }
     remove(&folder)?;
     fs::rename(&aside, &folder).map_err(StageError::at(&folder))?;
+    // What was missing may be there the next time.
+    let key = widgets.map(|_| key).unwrap_or_default();
     fs::write(&key_file, key).map_err(StageError::at(&key_file))?;
     Ok(folder)
 }
@@ -119,8 +131,16 @@ fn hash_below(path: &Path, hasher: &mut DefaultHasher) -> Result<(), StageError>
     Ok(())
 }
 
-fn press(root: &Path, out: &Path, language: &str, reader: For, say: Say<'_>) -> Result<(), StageError> {
+fn press(
+    root: &Path,
+    out: &Path,
+    language: &str,
+    reader: For,
+    widgets: Option<press::Widgets>,
+    say: Say<'_>,
+) -> Result<(), StageError> {
     let options = press::Options {
+        widgets,
         language: language.to_owned(),
         languages: LANGUAGES.map(str::to_owned).to_vec(),
         on_stage: reader == For::Stage,

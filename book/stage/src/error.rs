@@ -21,6 +21,8 @@ pub enum StageError {
     Toolchain(String),
     /// The page's module does not build; cargo has said why.
     Module,
+    /// The module behind the book's elements does not build, or cannot be packed; why.
+    Widgets(String),
 }
 
 impl fmt::Display for StageError {
@@ -48,6 +50,7 @@ impl fmt::Display for StageError {
             ),
             Self::File(path, error) => write!(f, "{}: {error}.", path.display()),
             Self::Toolchain(sentence) => f.write_str(sentence),
+            Self::Widgets(why) => write!(f, "The book's elements cannot be built: {why}."),
             Self::Module => f.write_str("The page's module cannot be built: cargo says why above."),
         }
     }

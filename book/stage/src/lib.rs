@@ -16,7 +16,9 @@ pub mod live;
 pub mod module;
 pub mod server;
 pub mod site;
+mod toolchain;
 mod visitor;
+pub mod widgets;
 
 pub use error::StageError;
 pub use server::Stage;

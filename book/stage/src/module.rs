@@ -18,7 +18,7 @@ use std::os::unix::fs::symlink;
 #[cfg(windows)]
 use std::os::windows::fs::symlink_dir as symlink;
 
-use crate::StageError;
+use crate::{StageError, toolchain};
 
 const TARGET: &str = "wasm32-wasip1";
 /// The module's name, in cargo's folder and in the one it is put into.
@@ -46,9 +46,9 @@ const C_FLAGS: &str = "--target=wasm32-wasi -U__wasi__ -D__wasi_api_h -D__ANDROI
 /// get it; [`StageError::Module`] when the code does not compile.
 pub fn build(root: &Path, target: &Path, out: &Path) -> Result<(PathBuf, u64), StageError> {
     let compiler = compiler()?;
-    standard_library()?;
+    toolchain::standard_library(TARGET)?;
     let folder = target.join("module");
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let cargo = toolchain::cargo();
     let mirror = mirror(root, &folder.join("mirror"), &cargo)?;
     let built = Command::new(cargo)
         .current_dir(&mirror)
@@ -66,7 +66,8 @@ pub fn build(root: &Path, target: &Path, out: &Path) -> Result<(PathBuf, u64), S
         .arg("--target-dir")
         .arg(&folder)
         // These come before whatever a shell sets for other builds.
-        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&[root, &mirror]))
+        // (tokio builds for this target only with `tokio_unstable`.)
+        .env("CARGO_ENCODED_RUSTFLAGS", toolchain::rust_flags(&["--cfg", "tokio_unstable"], &[root, &mirror]))
         // Else the engine's build script downloads a toolchain.
         .env("RQUICKJS_SYS_NO_WASI_SDK", "1")
         .env("CC_wasm32_wasip1", compiler)
@@ -190,25 +191,6 @@ fn edit_bytes(
     fs::write(to, changed).map_err(StageError::at(to))
 }
 
-/// How the Rust is compiled, in cargo's encoding, which bears blanks in paths.
-///
-/// `tokio_unstable`: tokio builds for this target only where it is set. The
-/// rest keeps the paths of this machine, which panics would name, out of the module.
-fn rust_flags(roots: &[&Path]) -> OsString {
-    let cargo =
-        env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
-    let mut flags = OsString::from("--cfg\u{1f}tokio_unstable");
-    let paths =
-        roots.iter().map(|root| (*root, "book")).chain(cargo.as_deref().map(|cargo| (cargo, "cargo")));
-    for (path, name) in paths {
-        flags.push("\u{1f}--remap-path-prefix\u{1f}");
-        flags.push(path);
-        flags.push("=");
-        flags.push(name);
-    }
-    flags
-}
-
 /// A compiler that makes wasm and finds the C library for it.
 fn compiler() -> Result<OsString, StageError> {
     let chosen = env::var_os("CC_wasm32_wasip1");
@@ -241,31 +223,6 @@ fn compiles(compiler: &OsStr, program: &str) -> bool {
     let Ok(mut running) = started else { return false };
     let written = running.stdin.take().is_some_and(|mut input| input.write_all(program.as_bytes()).is_ok());
     running.wait().is_ok_and(|status| status.success() && written)
-}
-
-/// Has rustup install the target if it is not there.
-fn standard_library() -> Result<(), StageError> {
-    if has_standard_library() {
-        return Ok(());
-    }
-    eprintln!("The Rust target {TARGET} is missing; asking rustup for it.");
-    let added = Command::new("rustup").args(["target", "add", TARGET]).status();
-    if added.is_ok_and(|status| status.success()) && has_standard_library() {
-        return Ok(());
-    }
-    Err(StageError::Toolchain(format!(
-        "The Rust target {TARGET} is missing and rustup could not add it (no network?): run `rustup target add {TARGET}` and try again."
-    )))
-}
-
-fn has_standard_library() -> bool {
-    let told = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
-    told.is_ok_and(|told| {
-        let folder = String::from_utf8_lossy(&told.stdout).trim().to_owned();
-        fs::read_dir(folder).is_ok_and(|mut files| {
-            files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libstd-")))
-        })
-    })
 }
 
 #[cfg(test)]

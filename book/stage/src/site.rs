@@ -268,9 +268,13 @@ fn decode(path: &str) -> Option<String> {
 }
 
 /// The policy of a page: this host alone, and the inline scripts and styles
-/// that the page was built with, each named by its hash.
+/// that the page was built with, each named by its hash. A page with elements
+/// that one can play with may compile WebAssembly.
 fn policy(html: &str) -> String {
     let mut sources = String::from("'self'");
+    if html.contains(" data-widgets=\"") {
+        sources.push_str(" 'wasm-unsafe-eval'");
+    }
     for script in inline(html, "script") {
         sources.push_str(&hash_source(script));
     }
@@ -337,6 +341,8 @@ mod tests {
         assert_eq!(told.matches("sha256-").count(), 1);
         assert!(told.contains(hash), "{told}");
         assert!(!told.contains("unsafe"), "{told}");
+        let told = policy("<html data-widgets=\"../widgets-12345678\"><script src=\"a.js\"></script>");
+        assert!(told.ends_with("; script-src 'self' 'wasm-unsafe-eval'"), "{told}");
     }
 
     #[test]
