@@ -111,7 +111,8 @@ fn top(lines: &[&str]) -> Option<Top> {
     let start = (heading + 1..lines.len()).find(|at| !lines[*at].trim().is_empty());
     let lede = start.filter(|at| {
         let line = lines[*at];
-        !line.starts_with(['#', '<', '>', '-', '|', '`', '~', ' ']) && !line.starts_with("* ")
+        !line.starts_with(['#', '<', '>', '-', '|', ' '])
+            && !["* ", "```", "~~~"].iter().any(|other| line.starts_with(other))
     });
     let lede = lede.map(|start| {
         let end = (start..lines.len()).find(|at| lines[*at].trim().is_empty()).unwrap_or(lines.len());
@@ -236,6 +237,13 @@ mod tests {
         insta::assert_snapshot!(shown(
             "<!-- minutes: read 14, lab 35, demo 6; needs: chapters [1](01-one-exchange.md) and 2;\n technique: sse -->\n\n# What survives a disconnect? { #top }\n\nA ticker is easy\nwhile the line holds.\n\n## Next { #next }\n"
         ));
+    }
+
+    #[test]
+    fn a_lede_may_begin_with_code_but_a_fence_is_none() {
+        let lede = |text: &str| top(&text.lines().collect::<Vec<_>>()).unwrap().lede;
+        assert_eq!(lede("# A\n\n`fetch` asks.\n\nMore."), Some((2, 3)));
+        assert_eq!(lede("# A\n\n```js\nask();\n```\n"), None);
     }
 
     #[test]
