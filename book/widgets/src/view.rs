@@ -112,13 +112,13 @@ pub(crate) fn menu<'a>(
 impl Element {
     /// With an attribute.
     pub(crate) fn set(self, name: &'static str, value: impl Display) -> Self {
-        self.put(name, value.to_string())
+        self.put(name, &value)
     }
 
-    /// Apart from [`Self::set`], and not inlined: the module would be a tenth larger.
+    /// Apart from [`Self::set`], for any value, and not inlined: the module would be a tenth larger.
     #[inline(never)]
-    fn put(mut self, name: &'static str, value: String) -> Self {
-        self.attributes.push((name, value));
+    fn put(mut self, name: &'static str, value: &dyn Display) -> Self {
+        self.attributes.push((name, value.to_string()));
         self
     }
 
@@ -151,7 +151,12 @@ impl Element {
 
     /// With text as it is.
     pub(crate) fn text(self, text: impl Display) -> Self {
-        self.with(Node::Text(text.to_string()))
+        self.write(&text)
+    }
+
+    #[inline(never)]
+    fn write(self, text: &dyn Display) -> Self {
+        self.hold(Node::Text(text.to_string()))
     }
 
     /// With words in which `backticks` mark code.

@@ -145,7 +145,7 @@ impl Parser {
                 self.data.push_str(value);
                 self.data.push('\n');
             }
-            "id" if !value.contains('\0') => {
+            "id" if !value.as_bytes().contains(&0) => {
                 value.clone_into(&mut self.id_buffer);
                 self.id_is_set = true;
             }
