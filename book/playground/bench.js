@@ -70,6 +70,32 @@ export class Trap extends Error {
   }
 }
 
+/** The page, or the device, has no more memory to give. */
+export const OUT_OF_MEMORY = 'The bench ran out of memory: close other tabs, or reload this one, and try again.';
+
+/**
+ * Whether an engine, or the module's own allocator, had no memory left.
+ *
+ * @param {unknown} error
+ */
+export const isOutOfMemory = (error) => /out of memory|could not allocate|memory allocation of \d+ bytes failed/i.test(String(error));
+
+/** What the module must export to be spoken to from here. */
+const EXPORTS = [
+  'memory',
+  ...['alloc', 'free', 'list', 'check', 'play', 'open', 'step', 'command', 'cost', 'close'].map((name) => `bench_${name}`),
+];
+
+/**
+ * What a module lacks that is spoken to from here: one of another build.
+ *
+ * @param {WebAssembly.Module} module
+ */
+export function missing(module) {
+  const exported = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
+  return EXPORTS.filter((name) => !exported.has(name));
+}
+
 /** The bench stops most recursion itself; data may be nested deeper than it can see. */
 const TOO_DEEP =
   'The client went deeper than this stack reaches: a function that calls itself without end, or data nested thousands of levels deep.';
@@ -248,9 +274,73 @@ export class Bench {
     try {
       return this.#exports[name](...parameters);
     } catch (error) {
-      const last = this.#wasi.take().trim();
-      this.#trap = new Trap(last || (isOverflow(error) ? TOO_DEEP : String(error)), error);
+      this.#trap = new Trap(this.#lastWords(error), error);
       throw this.#trap;
     }
+  }
+
+  /** @param {unknown} error what came out of the instance as it ended */
+  #lastWords(error) {
+    const written = this.#wasi.take().trim();
+    if (isOutOfMemory(written) || isOutOfMemory(error)) return OUT_OF_MEMORY;
+    return written || (isOverflow(error) ? TOO_DEEP : String(error));
+  }
+}
+
+/**
+ * A question as data: a method of {@link Bench} and its values.
+ *
+ * @typedef {{ call: 'list' | 'check' | 'play' | 'open' | 'step' | 'command' | 'cost' | 'close', values: any[] }} Asked
+ */
+
+/** A bench that lasts: after a trap, the next question gets a fresh instance of the same compiled module. */
+export class Lasting {
+  #module;
+  /** @type {Bench | undefined} */
+  #bench;
+
+  /** How many instances there were. */
+  instances = 0;
+
+  /** @param {WebAssembly.Module} module */
+  constructor(module) {
+    this.#module = module;
+  }
+
+  /** How much memory the instance holds, in bytes. */
+  get memory() {
+    return this.#bench?.memory ?? 0;
+  }
+
+  /** Has an instance ready. */
+  async ready() {
+    await this.#instance();
+  }
+
+  /**
+   * @param {Asked} asked
+   * @throws {Refused} if what was asked cannot be
+   * @throws {Trap} if the instance comes to an end, or none can be had
+   */
+  async ask({ call, values }) {
+    const bench = await this.#instance();
+    try {
+      // @ts-expect-error The values are those of this very method.
+      return bench[call](...values);
+    } catch (error) {
+      if (!(error instanceof Refused)) this.#bench = undefined;
+      throw error;
+    }
+  }
+
+  async #instance() {
+    if (this.#bench) return this.#bench;
+    try {
+      this.#bench = await Bench.load(this.#module);
+    } catch (error) {
+      throw new Trap(isOutOfMemory(error) ? OUT_OF_MEMORY : `The bench could not be started: ${error}.`, error);
+    }
+    this.instances += 1;
+    return this.#bench;
   }
 }

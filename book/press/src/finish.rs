@@ -1,7 +1,7 @@
 //! What is left to do on the pages that mdBook wrote: links between languages, the current page's mark, no inline
 //! style, and no file that no page uses.
 
-use crate::elements::PLACED;
+use crate::elements::{PLACED, asks_bench};
 use crate::labels::Labels;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,8 @@ pub(crate) struct Finish<'a> {
     pub(crate) on_stage: bool,
     /// What the names of the widgets' module begin with; it lies above the pages.
     pub(crate) widgets: Option<String>,
+    /// The name of the bench's folder; it lies above the pages.
+    pub(crate) playground: Option<String>,
 }
 
 impl Finish<'_> {
@@ -87,6 +89,9 @@ impl Finish<'_> {
         }
         if let Some(widgets) = &self.widgets {
             html = html.replacen("<html ", &format!("<html data-widgets=\"../{widgets}\" "), 1);
+        }
+        if let Some(playground) = self.playground.as_ref().filter(|_| asks_bench(&html)) {
+            html = html.replacen("<html ", &format!("<html data-playground=\"../{playground}/\" "), 1);
         }
         if self.on_stage {
             html = html.replacen("<html ", "<html data-stage ", 1);
@@ -153,7 +158,7 @@ mod tests {
     const PAGE: &str = "<html lang=\"en\"><nav><!--press:languages--><ol class=\"chapter\"><li><a href=\"01.html\">One</a></li><li><a href=\"02.html\">Two</a></li></ol></nav><th></th><td style=\"text-align: right\">1</td>";
 
     fn finished(name: &str, languages: &[&Labels], on_stage: bool) -> String {
-        let finish = Finish { labels: &ENGLISH, languages, on_stage, widgets: None };
+        let finish = Finish { labels: &ENGLISH, languages, on_stage, widgets: None, playground: None };
         finish.page(name, PAGE)
     }
 
@@ -168,11 +173,26 @@ mod tests {
     #[test]
     fn a_page_knows_where_the_widgets_are() {
         let widgets = Some("widgets-0123abcd".to_owned());
-        let finish = Finish { labels: &ENGLISH, languages: &[&ENGLISH], on_stage: false, widgets };
+        let finish =
+            Finish { labels: &ENGLISH, languages: &[&ENGLISH], on_stage: false, widgets, playground: None };
         assert_eq!(
             finish.page("x.html", "<html lang=\"en\"><ws-frame><p>words</p></ws-frame>&lt;ws-frame&gt;"),
             "<html data-widgets=\"../widgets-0123abcd\" lang=\"en\"><ws-frame data-fold=\"The same in words\"><p>words</p></ws-frame>&lt;ws-frame&gt;"
         );
+    }
+
+    #[test]
+    fn a_page_knows_where_the_bench_is_if_it_asks_it() {
+        let playground = Some("playground-0123abcd".to_owned());
+        let finish =
+            Finish { labels: &ENGLISH, languages: &[&ENGLISH], on_stage: false, widgets: None, playground };
+        let known =
+            |html: &str| finish.page("x.html", html).contains(" data-playground=\"../playground-0123abcd/\"");
+        assert!(known("<html lang=\"en\"><try-it lab=\"3\"><p>words</p></try-it>"));
+        assert!(known("<html lang=\"en\"><rt-map><p>words</p></rt-map>"));
+        assert!(!known(
+            "<html lang=\"en\"><ws-frame></ws-frame><try-item></try-item><code>&lt;try-it&gt;</code>"
+        ));
     }
 
     #[test]

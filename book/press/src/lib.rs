@@ -83,6 +83,8 @@
 //! Each tag alone on its line, with empty lines around it. `<ws-frame>` takes a WebSocket frame apart, `<sse-bytes>`
 //! an event stream that comes in pieces, `<rt-choose>` asks the five questions of chapter 0. (`<wire-player>` comes
 //! with each transcript by itself.) `book/widgets` holds them; the stage builds it and gives it to [`build`].
+//! `<rt-map>` measures the techniques for the reader's settings, `<try-it lab="3">` is a lab in the page; both ask the
+//! bench (`book/playground`), which the stage builds where it can.
 //!
 //! ## Links
 //! Chapters link to each other's source (`03-server-sent-events.md#resume`). Links, anchors, pictures and includes are
@@ -112,6 +114,7 @@ use finish::Finish;
 use labels::Labels;
 use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -133,6 +136,8 @@ pub struct Options {
     pub on_stage: bool,
     /// The module behind the elements to play with. Without it the pages are there to be read.
     pub widgets: Option<Widgets>,
+    /// The bench for the elements that grade and measure. Without it they show what stands in them.
+    pub playground: Option<Playground>,
 }
 
 impl Options {
@@ -146,6 +151,7 @@ impl Options {
             site_url: "/".to_owned(),
             on_stage: false,
             widgets: None,
+            playground: None,
         }
     }
 }
@@ -157,6 +163,13 @@ pub struct Widgets {
     pub script: String,
     /// The WebAssembly.
     pub wasm: Vec<u8>,
+}
+
+/// The bench for the pages: a folder of the site, for which they load `playground.js`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Playground {
+    /// The files by name, `playground.js` and what it loads.
+    pub files: BTreeMap<String, Vec<u8>>,
 }
 
 /// How far a build has come.
@@ -254,7 +267,9 @@ pub fn build(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Re
 
     let widgets = options.widgets.as_ref().map(|widgets| elements::place(widgets, &out)).transpose();
     let widgets = widgets.map_err(|(path, error)| PressError::File(path, error))?;
-    let finish = Finish { labels, languages: &languages, on_stage: options.on_stage, widgets };
+    let playground = options.playground.as_ref().map(|bench| elements::place_bench(bench, &out)).transpose();
+    let playground = playground.map_err(|(path, error)| PressError::File(path, error))?;
+    let finish = Finish { labels, languages: &languages, on_stage: options.on_stage, widgets, playground };
     let pages = finish.folder(&folder).map_err(|(path, error)| PressError::File(path, error))?;
     let title = book.title.unwrap_or_default();
     write(&out.join("index.html"), &door(&title, languages.first().copied().unwrap_or(labels)))?;

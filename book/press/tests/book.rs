@@ -158,6 +158,24 @@ fn an_element_to_play_with_holds_markdown_and_the_page_knows_its_module() {
 }
 
 #[test]
+fn the_bench_lies_beside_the_pages_and_those_that_ask_it_know_where() {
+    let asking = "# Ask { #ask }\n\nWords.\n\n<try-it lab=\"3\">\n\nText.\n\n</try-it>\n";
+    let repository = Repository::new(&[("03-ask.md", asking), ("04-not.md", "# Not { #not }\n\nWords.\n")]);
+    let files = [("playground.js", &b"export {}"[..]), ("playground.wasm", b"\0asm")];
+    let files = files.map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
+    let playground = press::Playground { files: files.clone().into() };
+    let options = Options { playground: Some(playground), ..repository.options() };
+    press::build(&options, &mut |_| {}).unwrap();
+    let page = repository.page("03-ask.html");
+    let folder = between(&page, " data-playground=\"../", "/\"");
+    for (name, bytes) in files {
+        let file = repository.0.path().join("site").join(folder).join(name);
+        assert_eq!(fs::read(&file).unwrap(), bytes, "{}", file.display());
+    }
+    assert!(!repository.page("04-not.html").contains("data-playground"));
+}
+
+#[test]
 fn a_page_loads_only_its_own_files_and_carries_nothing_inline() {
     let repository = Repository::new(&[("01-first.md", FIRST), ("03-sse.md", EVERYTHING)]);
     let report = repository.build().unwrap();

@@ -2,19 +2,30 @@
 
 use std::{
     collections::hash_map::DefaultHasher,
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     hash::{Hash, Hasher},
     io,
     path::{Component, Path, PathBuf},
 };
 
-use crate::{StageError, widgets};
+use crate::{StageError, module, widgets};
 
 /// The languages that are finished.
 const LANGUAGES: [&str; 1] = ["en"];
 /// What the book is made of, below the root of the repository.
-const SOURCES: [&str; 8] =
-    ["Cargo.lock", "book.toml", "book/src", "book/po", "book/theme", "book/widgets", "labs", "solutions"];
+const SOURCES: [&str; 9] = [
+    "Cargo.lock",
+    "book.toml",
+    "book/src",
+    "book/playground",
+    "book/po",
+    "book/theme",
+    "book/widgets",
+    "labs",
+    "solutions",
+];
 /// Written into an exported site: the files that the export wrote.
 const LIST: &str = ".beyond-fetch-site";
 /// Finds the repository: `start` or the nearest folder above it with a book in it.
@@ -59,7 +70,9 @@ pub fn build(root: &Path, target: &Path, reader: For, say: Say<'_>) -> Result<Pa
     };
     let stage = target.join("stage");
     let (folder, key_file) = (stage.join(name), stage.join(format!("{name}.key")));
-    let key = format!("{:016x}", key(root, reader)?);
+    // Whoever installs a compiler gets the bench with the next build.
+    let compiler = module::compiler();
+    let key = format!("{:016x}", key(root, reader, compiler.as_deref().ok())?);
     if folder.is_dir() && fs::read_to_string(&key_file).is_ok_and(|built| built == key) {
         return Ok(folder);
     }
@@ -72,11 +85,33 @@ pub fn build(root: &Path, target: &Path, reader: For, say: Say<'_>) -> Result<Pa
             None
         }
     };
+    let mut may_be_there_next_time = widgets.is_none();
+    let playground = match compiler {
+        Ok(compiler) => {
+            module::playground(root, target, &compiler, say).inspect_err(|_| may_be_there_next_time = true)
+        }
+        Err(missing) => Err(missing),
+    };
+    let playground = match playground {
+        Ok(playground) => Some(playground),
+        Err(why) => {
+            eprintln!("\r{why} The book is built without the bench in its pages.");
+            None
+        }
+    };
     // Built aside and put in place at once: an interrupted build leaves no half of a book.
     let aside = stage.join(format!("{name}.{}", std::process::id()));
     remove(&aside)?;
     for language in LANGUAGES {
-        let built = press(root, &aside, language, reader, widgets.clone(), say);
+        let options = press::Options {
+            widgets: widgets.clone(),
+            playground: playground.clone(),
+            language: language.to_owned(),
+            languages: LANGUAGES.map(str::to_owned).to_vec(),
+            on_stage: reader == For::Stage,
+            ..press::Options::new(root, &aside)
+        };
+        let built = press(&options, say);
         if let Err(error) = built {
             let _ = remove(&aside);
             return Err(error);
@@ -84,8 +119,7 @@ pub fn build(root: &Path, target: &Path, reader: For, say: Say<'_>) -> Result<Pa
     }
     remove(&folder)?;
     fs::rename(&aside, &folder).map_err(StageError::at(&folder))?;
-    // What was missing may be there the next time.
-    let key = widgets.map(|_| key).unwrap_or_default();
+    let key = if may_be_there_next_time { String::new() } else { key };
     fs::write(&key_file, key).map_err(StageError::at(&key_file))?;
     Ok(folder)
 }
@@ -99,19 +133,25 @@ fn remove(folder: &Path) -> Result<(), StageError> {
     }
 }
 
-/// A number that changes with anything the book is made of: its sources and this program.
-fn key(root: &Path, reader: For) -> Result<u64, StageError> {
+/// A number that changes with anything the book is made of: its sources, this program, and whether there is a compiler
+/// for the bench.
+fn key(root: &Path, reader: For, compiler: Option<&OsStr>) -> Result<u64, StageError> {
     let mut hasher = DefaultHasher::new();
-    reader.hash(&mut hasher);
-    let program = env::current_exe().and_then(fs::metadata).map_err(StageError::at("this program"))?;
-    (program.len(), program.modified().ok()).hash(&mut hasher);
+    (reader, compiler, this_program()?).hash(&mut hasher);
     for source in SOURCES {
         hash_below(&root.join(source), &mut hasher)?;
     }
     Ok(hasher.finish())
 }
 
-fn hash_below(path: &Path, hasher: &mut DefaultHasher) -> Result<(), StageError> {
+/// Changes when this program is built anew.
+pub(crate) fn this_program() -> Result<impl Hash, StageError> {
+    let program = env::current_exe().and_then(fs::metadata).map_err(StageError::at("this program"))?;
+    Ok((program.len(), program.modified().ok()))
+}
+
+/// Feeds `hasher` with a file, or with all files below a folder but what was built there.
+pub(crate) fn hash_below(path: &Path, hasher: &mut DefaultHasher) -> Result<(), StageError> {
     let Ok(about) = fs::metadata(path) else { return Ok(()) };
     path.hash(hasher);
     if !about.is_dir() {
@@ -131,23 +171,9 @@ fn hash_below(path: &Path, hasher: &mut DefaultHasher) -> Result<(), StageError>
     Ok(())
 }
 
-fn press(
-    root: &Path,
-    out: &Path,
-    language: &str,
-    reader: For,
-    widgets: Option<press::Widgets>,
-    say: Say<'_>,
-) -> Result<(), StageError> {
-    let options = press::Options {
-        widgets,
-        language: language.to_owned(),
-        languages: LANGUAGES.map(str::to_owned).to_vec(),
-        on_stage: reader == For::Stage,
-        ..press::Options::new(root, out)
-    };
+fn press(options: &press::Options, say: Say<'_>) -> Result<(), StageError> {
     say("Building the book …");
-    let built = press::build(&options, &mut |progress| say(&format!("Building the book: {progress}")));
+    let built = press::build(options, &mut |progress| say(&format!("Building the book: {progress}")));
     built.map(drop).map_err(|error| StageError::Book(error.to_string()))
 }
 
@@ -252,16 +278,17 @@ mod tests {
         let chapter = root.path().join("book/src/a.md");
         fs::create_dir_all(chapter.parent().unwrap()).unwrap();
         fs::write(&chapter, "one").unwrap();
-        let one = key(root.path(), For::Stage).unwrap();
-        assert_eq!(key(root.path(), For::Stage).unwrap(), one);
-        assert_ne!(key(root.path(), For::Web).unwrap(), one);
+        let one = key(root.path(), For::Stage, None).unwrap();
+        assert_eq!(key(root.path(), For::Stage, None).unwrap(), one);
+        assert_ne!(key(root.path(), For::Web, None).unwrap(), one);
+        assert_ne!(key(root.path(), For::Stage, Some("clang".as_ref())).unwrap(), one);
         fs::create_dir_all(root.path().join("solutions/x/target")).unwrap();
         fs::write(root.path().join("solutions/x/target/y"), "built").unwrap();
-        let with_target = key(root.path(), For::Stage).unwrap();
+        let with_target = key(root.path(), For::Stage, None).unwrap();
         fs::write(root.path().join("solutions/x/target/y"), "again").unwrap();
-        assert_eq!(key(root.path(), For::Stage).unwrap(), with_target);
+        assert_eq!(key(root.path(), For::Stage, None).unwrap(), with_target);
         fs::write(&chapter, "two").unwrap();
-        assert_ne!(key(root.path(), For::Stage).unwrap(), with_target);
+        assert_ne!(key(root.path(), For::Stage, None).unwrap(), with_target);
     }
 
     #[test]

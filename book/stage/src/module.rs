@@ -1,4 +1,4 @@
-//! `cargo stage module`: builds the page's module, `book/playground` for wasm32-wasip1.
+//! The bench for the book's pages: `book/playground` for wasm32-wasip1, and the scripts that load it.
 //!
 //! The bench contains a C engine, so clang and wasi-libc compile a part of it.
 //! Everything that differs from an ordinary build stands in [`build`]; nothing
@@ -8,6 +8,7 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fs,
+    hash::{DefaultHasher, Hash, Hasher},
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -18,7 +19,13 @@ use std::os::unix::fs::symlink;
 #[cfg(windows)]
 use std::os::windows::fs::symlink_dir as symlink;
 
-use crate::{StageError, toolchain};
+use press::Playground;
+
+use crate::{
+    StageError,
+    book::{self, Say},
+    toolchain,
+};
 
 const TARGET: &str = "wasm32-wasip1";
 /// The module's name, in cargo's folder and in the one it is put into.
@@ -36,16 +43,72 @@ const COMPILERS: [&str; 8] =
 /// `-D__FILE__`: no path of this machine in the module.
 const C_FLAGS: &str = "--target=wasm32-wasi -U__wasi__ -D__wasi_api_h -D__ANDROID__ -Wno-builtin-macro-redefined -D__FILE__=__FILE_NAME__";
 
-/// Builds the module of the repository at `root` and puts it into `out`; gives its path and its size in bytes.
+/// The scripts beside the module, as they are in `book/playground`.
+const SCRIPTS: [&str; 4] = ["bench.js", "playground.js", "wasi.js", "worker.js"];
+/// What the module is made of, below the root of the repository, and a little more: cargo knows it exactly.
+const SOURCES: [&str; 6] =
+    ["Cargo.toml", "Cargo.lock", "book/playground/Cargo.toml", "book/playground/src", "labs", "solutions"];
+
+/// Everything that a page needs of the bench. The module is built with `compiler`, unless the one from the time before
+/// is of these very sources.
 ///
-/// Cargo's progress goes to standard error. The build has a target folder of
-/// its own, so that nothing else is rebuilt for it.
+/// # Errors
+/// As [`build`].
+pub(crate) fn playground(
+    root: &Path,
+    target: &Path,
+    compiler: &OsStr,
+    say: Say<'_>,
+) -> Result<Playground, StageError> {
+    let stage = target.join("stage");
+    let (built, key_file) = (stage.join(NAME), stage.join("playground.key"));
+    let key = {
+        let mut hasher = DefaultHasher::new();
+        (compiler, book::this_program()?).hash(&mut hasher);
+        for source in SOURCES {
+            book::hash_below(&root.join(source), &mut hasher)?;
+        }
+        format!("{:016x}", hasher.finish())
+    };
+    let is_built = built.is_file() && fs::read_to_string(&key_file).is_ok_and(|known| known == key);
+    if !is_built {
+        say("Building the bench for the pages (the first time, a minute or two) …");
+        let module = compiled(root, target, compiler, &["--quiet"])?;
+        fs::create_dir_all(&stage).map_err(StageError::at(&stage))?;
+        fs::copy(&module, &built).map_err(StageError::at(&module))?;
+        fs::write(&key_file, key).map_err(StageError::at(&key_file))?;
+    }
+    let module = fs::read(&built).map_err(StageError::at(&built))?;
+    // So that a page can say how far its fetch is, whatever the server says of a length.
+    let weight = format!("export const weight = {};\n", module.len());
+    let mut playground = Playground::default();
+    for name in SCRIPTS {
+        let path = root.join("book/playground").join(name);
+        playground.files.insert(name.to_owned(), fs::read(&path).map_err(StageError::at(&path))?);
+    }
+    playground.files.insert("weight.js".to_owned(), weight.into_bytes());
+    playground.files.insert(NAME.to_owned(), module);
+    Ok(playground)
+}
+
+/// Builds the module of the repository at `root` and puts it into `out`; gives its path and its size in bytes.
 ///
 /// # Errors
 /// [`StageError::Toolchain`] says in one sentence what is missing and how to
 /// get it; [`StageError::Module`] when the code does not compile.
 pub fn build(root: &Path, target: &Path, out: &Path) -> Result<(PathBuf, u64), StageError> {
-    let compiler = compiler()?;
+    let module = compiled(root, target, &compiler()?, &[])?;
+    let placed = out.join(NAME);
+    fs::create_dir_all(out).map_err(StageError::at(out))?;
+    let size = fs::copy(&module, &placed).map_err(StageError::at(&module))?;
+    Ok((placed, size))
+}
+
+/// The module, in cargo's folder.
+///
+/// Cargo's progress goes to standard error. The build has a target folder of
+/// its own, so that nothing else is rebuilt for it.
+fn compiled(root: &Path, target: &Path, compiler: &OsStr, flags: &[&str]) -> Result<PathBuf, StageError> {
     toolchain::standard_library(TARGET)?;
     let folder = target.join("module");
     let cargo = toolchain::cargo();
@@ -63,6 +126,7 @@ pub fn build(root: &Path, target: &Path, out: &Path) -> Result<(PathBuf, u64), S
             TARGET,
             "--locked",
         ])
+        .args(flags)
         .arg("--target-dir")
         .arg(&folder)
         // These come before whatever a shell sets for other builds.
@@ -79,11 +143,7 @@ pub fn build(root: &Path, target: &Path, out: &Path) -> Result<(PathBuf, u64), S
         Ok(_) => return Err(StageError::Module),
         Err(error) => return Err(StageError::Toolchain(format!("cargo cannot be started: {error}."))),
     }
-    let module = folder.join(TARGET).join("module").join(NAME);
-    let placed = out.join(NAME);
-    fs::create_dir_all(out).map_err(StageError::at(out))?;
-    let size = fs::copy(&module, &placed).map_err(StageError::at(&module))?;
-    Ok((placed, size))
+    Ok(folder.join(TARGET).join("module").join(NAME))
 }
 
 /// The workspace once more, in `folder`, with one difference: tokio-tungstenite without its default feature `connect`.
@@ -192,7 +252,10 @@ fn edit_bytes(
 }
 
 /// A compiler that makes wasm and finds the C library for it.
-fn compiler() -> Result<OsString, StageError> {
+///
+/// # Errors
+/// [`StageError::Toolchain`]: what is missing, and how to get it.
+pub(crate) fn compiler() -> Result<OsString, StageError> {
     let chosen = env::var_os("CC_wasm32_wasip1");
     let names = chosen.map_or_else(|| COMPILERS.map(OsString::from).to_vec(), |chosen| vec![chosen]);
     choose(&names).map_err(|found| StageError::Toolchain(found.into()))

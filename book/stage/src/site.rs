@@ -42,7 +42,7 @@ struct File {
     gzip: OnceLock<Bytes>,
     tag: HeaderValue,
     policy: Option<HeaderValue>,
-    /// Its name changes with its content.
+    /// Its name, or that of a folder it is in, changes with its content.
     is_hashed: bool,
 }
 
@@ -68,7 +68,7 @@ impl Site {
                 self.read_folder(&entry.path(), &format!("{path}/"))?;
                 self.folders.insert(path);
             } else {
-                let file = File::new(name, fs::read(entry.path())?);
+                let file = File::new(&path, fs::read(entry.path())?);
                 self.files.insert(path, Arc::new(file));
             }
         }
@@ -124,8 +124,8 @@ impl Site {
 }
 
 impl File {
-    fn new(name: &str, bytes: Vec<u8>) -> Self {
-        let kind = kind(name);
+    fn new(path: &str, bytes: Vec<u8>) -> Self {
+        let kind = kind(path);
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
         let tag = format!("\"{:016x}\"", hasher.finish());
@@ -136,7 +136,7 @@ impl File {
             gzip: OnceLock::new(),
             tag: HeaderValue::from_str(&tag).expect("hexadecimal digits between quotes"),
             policy: policy.and_then(|policy| HeaderValue::from_str(&policy).ok()),
-            is_hashed: is_hashed(name),
+            is_hashed: is_hashed(path),
         }
     }
 
@@ -210,10 +210,15 @@ fn compresses(kind: &str) -> bool {
         || matches!(kind, "application/json" | "image/svg+xml" | "application/wasm" | "application/xml")
 }
 
-/// mdBook puts eight hexadecimal digits of the content's hash before the ending.
-fn is_hashed(name: &str) -> bool {
-    let mut parts = name.rsplit('.').skip(1);
-    let stem = parts.next().unwrap_or_default();
+/// mdBook puts eight hexadecimal digits of the content's hash before the ending; a folder's name ends with those of
+/// all that is in it.
+fn is_hashed(path: &str) -> bool {
+    let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let stem = name.rsplit('.').nth(1).unwrap_or_default();
+    ends_with_hash(stem) || folders.split('/').any(ends_with_hash)
+}
+
+fn ends_with_hash(stem: &str) -> bool {
     stem.rsplit_once('-').is_some_and(|(_, hash)| {
         hash.len() == 8 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     })
@@ -272,7 +277,7 @@ fn decode(path: &str) -> Option<String> {
 /// that one can play with may compile WebAssembly.
 fn policy(html: &str) -> String {
     let mut sources = String::from("'self'");
-    if html.contains(" data-widgets=\"") {
+    if [" data-widgets=\"", " data-playground=\""].iter().any(|module| html.contains(module)) {
         sources.push_str(" 'wasm-unsafe-eval'");
     }
     for script in inline(html, "script") {
@@ -326,6 +331,7 @@ mod tests {
     fn hashed_names_are_told_from_others() {
         assert!(is_hashed("book-a0b1c2d3.js"));
         assert!(is_hashed("highlight-3a5abaab.css"));
+        assert!(is_hashed("playground-3a5abaab/playground.wasm"));
         for name in
             ["book.js", "03-server-sent-events.html", "a-deadbee.js", "index.html", "a-DEADBEEF.js", "x"]
         {
@@ -341,8 +347,11 @@ mod tests {
         assert_eq!(told.matches("sha256-").count(), 1);
         assert!(told.contains(hash), "{told}");
         assert!(!told.contains("unsafe"), "{told}");
-        let told = policy("<html data-widgets=\"../widgets-12345678\"><script src=\"a.js\"></script>");
-        assert!(told.ends_with("; script-src 'self' 'wasm-unsafe-eval'"), "{told}");
+        for module in ["data-widgets=\"../widgets-12345678\"", "data-playground=\"../playground-12345678/\""]
+        {
+            let told = policy(&format!("<html {module}><script src=\"a.js\"></script>"));
+            assert!(told.ends_with("; script-src 'self' 'wasm-unsafe-eval'"), "{told}");
+        }
     }
 
     #[test]
