@@ -1,212 +1,25 @@
-//! The stage in a real browser: Chromium, driven by chromedriver.
-//!
-//! Where they are not installed the tests say so and pass; with
-//! `BEYOND_FETCH_BROWSER=required` that is a failure, as it is in CI.
+//! The stage in a real browser: the book, what one can play with, the labs' live pages.
 
 mod common;
 
-use std::{
-    env, fs,
-    io::{BufRead, BufReader},
-    net::SocketAddr,
-    panic::AssertUnwindSafe,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
-use axum::http::Method;
-use common::{missing, root};
-use fantoccini::{Client, ClientBuilder, Locator, wd::WebDriverCompatibleCommand};
-use feed::Feed;
-use futures_util::FutureExt;
-use hyper_util::client::legacy::connect::HttpConnector;
+use audience::{Kind, Locator, PATIENCE, axe, root};
+use common::Play;
 use serde_json::{Value, json};
-use stage::{Site, Stage, book, server};
-use tokio::{
-    sync::{Mutex, oneshot},
-    task::JoinHandle,
-    time::{Instant, sleep},
-};
-use url::Url;
+use tokio::time::{Instant, sleep};
 use wire::{Moment, Place, Transcript, What};
 
 /// The grader's transcript of both halves, which Chromium and the stage must draw too.
 const GRADED: &str = "labs/lab3-sse/tests/snapshots/both_halves_through_a_cut.snap";
 const CHAPTER: &str = "/en/03-server-sent-events.html";
 const LABS: [u8; 5] = [1, 2, 3, 4, 5];
-const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One browser at a time: two cores, and timers that should not wait.
-static TURN: Mutex<()> = Mutex::const_new(());
-
-/// chromedriver, which ends with the test.
-struct Driver {
-    process: Child,
-    port: u16,
+async fn play(scene: impl AsyncFn(&Play)) {
+    common::play(&[Kind::Chromium], scene).await;
 }
 
-impl Driver {
-    fn start() -> Option<Self> {
-        let mut process = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let said = BufReader::new(process.stdout.take()?);
-        let port = said.lines().map_while(Result::ok).find_map(|line| {
-            line.strip_suffix('.')?.split_once("successfully on port ")?.1.parse::<u16>().ok()
-        });
-        match port {
-            Some(port) => Some(Self { process, port }),
-            None => {
-                let _ = process.kill();
-                let _ = process.wait();
-                None
-            }
-        }
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// A stage with a market that moves only when told to, and a browser that looks at it.
-struct Play {
-    browser: Client,
-    address: SocketAddr,
-    feed: Feed,
-}
-
-/// The real book, with everything that one can play with. Cargo's own folder, so that the module which `cargo stage`
-/// builds is not built a second time.
-fn book() -> Site {
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let target = target.parent().expect("a folder of cargo's target folder");
-    let folder = book::build(&root(), target, book::For::Stage, &mut |_| {}).expect("the book builds");
-    Site::read(&folder).unwrap()
-}
-
-/// Nothing: the live pages stand beside the book, whatever is in it.
-fn no_book() -> Site {
-    Site::read(tempfile::tempdir().unwrap().path()).unwrap()
-}
-
-/// Plays `scene` on a stage with these pages, and closes the browser and the
-/// stage whether it ends well or not.
-async fn play(pages: fn() -> Site, scene: impl AsyncFnOnce(&Play)) {
-    let _turn = TURN.lock().await;
-    let Some(driver) = Driver::start() else {
-        return missing("chromedriver is not installed (Debian: apt-get install chromium chromium-driver)");
-    };
-    let profile = tempfile::tempdir().unwrap();
-    let arguments = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        &format!("--user-data-dir={}", profile.path().display()),
-    ];
-    let wishes = json!({
-        "goog:chromeOptions": { "args": arguments },
-        "goog:loggingPrefs": { "browser": "ALL" },
-    });
-    let Value::Object(wishes) = wishes else { unreachable!("an object was just written") };
-    let mut builder = ClientBuilder::new(HttpConnector::new());
-    let browser =
-        match builder.capabilities(wishes).connect(&format!("http://127.0.0.1:{}", driver.port)).await {
-            Ok(browser) => browser,
-            Err(error) => {
-                return missing(&format!("chromedriver finds no Chromium that it can start ({error})"));
-            }
-        };
-
-    let feed = Feed::memory(100);
-    let (address, stop, served) = stage(pages(), &feed).await;
-    let on_stage = Play { browser: browser.clone(), address, feed };
-    let played = AssertUnwindSafe(scene(&on_stage)).catch_unwind().await;
-    if played.is_err() {
-        let _ = on_stage.browser.enter_parent_frame().await;
-        let text = on_stage.browser.execute("return document.body.innerText", vec![]).await;
-        eprintln!("the page says:\n{}", text.unwrap_or_default().as_str().unwrap_or_default());
-    }
-    let _ = browser.close().await;
-    let _ = stop.send(());
-    let _ = served.await;
-    drop(driver);
-    if let Err(panicked) = played {
-        std::panic::resume_unwind(panicked);
-    }
-}
-
-async fn stage(pages: Site, feed: &Feed) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
-    let listener = server::listen(0).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let stage = Stage::new(&root(), pages, feed);
-    let (stop, stopped) = oneshot::channel();
-    let served = tokio::spawn(async move {
-        stage.serve(listener, async { drop(stopped.await) }).await;
-    });
-    (address, stop, served)
-}
-
-/// A command that chromedriver has and the standard lacks.
-#[derive(Debug)]
-struct Vendor {
-    path: &'static str,
-    body: Value,
-}
-
-impl WebDriverCompatibleCommand for Vendor {
-    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
-        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
-    }
-
-    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
-        (Method::POST, Some(self.body.to_string()))
-    }
-}
-
-impl Play {
-    async fn go(&self, path: &str) {
-        self.browser.goto(&format!("http://{}{path}", self.address)).await.unwrap();
-    }
-
-    /// The colour scheme that the reader prefers.
-    async fn prefer(&self, scheme: &str) {
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        self.chromium("Emulation.setEmulatedMedia", json!({ "features": features })).await;
-    }
-
-    /// What the console has said since it was last asked: warnings and errors.
-    async fn console(&self) -> Vec<String> {
-        let log = self
-            .browser
-            .issue_cmd(Vendor { path: "se/log", body: json!({ "type": "browser" }) })
-            .await
-            .unwrap();
-        let entries = log.as_array().expect("a list of entries");
-        let is_bad = |entry: &&Value| matches!(entry["level"].as_str(), Some("SEVERE" | "WARNING"));
-        entries.iter().filter(is_bad).map(|entry| entry["message"].to_string()).collect()
-    }
-
-    async fn run(&self, script: &str) -> Value {
-        self.browser.execute(script, vec![]).await.unwrap()
-    }
-
-    async fn press(&self, selector: &str) {
-        self.browser.find(Locator::Css(selector)).await.unwrap().click().await.unwrap();
-    }
-
+impl Play<'_> {
     /// Opens a lab's live page and waits until the lab's own page in it is ready.
     async fn open(&self, lab: u8) {
         self.go(&format!("/live/lab{lab}/")).await;
@@ -219,9 +32,9 @@ impl Play {
 
     /// Presses a button of the lab's own page.
     async fn press_in_lab(&self, selector: &str) {
-        self.browser.enter_frame(0).await.unwrap();
+        self.enter_frame(0).await.unwrap();
         self.press(selector).await;
-        self.browser.enter_parent_frame().await.unwrap();
+        self.enter_parent_frame().await.unwrap();
     }
 
     /// Presses a button of the lab's own page twice, as a hasty hand does.
@@ -245,11 +58,11 @@ impl Play {
 
     /// Types into a field of the lab's own page, in place of what is in it.
     async fn type_in_lab(&self, selector: &str, words: &str) {
-        self.browser.enter_frame(0).await.unwrap();
-        let field = self.browser.find(Locator::Css(selector)).await.unwrap();
+        self.enter_frame(0).await.unwrap();
+        let field = self.find(Locator::Css(selector)).await.unwrap();
         field.clear().await.unwrap();
         field.send_keys(words).await.unwrap();
-        self.browser.enter_parent_frame().await.unwrap();
+        self.enter_parent_frame().await.unwrap();
     }
 
     /// Waits until an expression over `lab`, the lab's own document, is true.
@@ -307,41 +120,6 @@ impl Play {
         self.until("it is drawn", &format!("return !!document.querySelector('{drawn}')")).await;
     }
 
-    /// A page so wide and high.
-    async fn resize(&self, width: u32, height: u32) {
-        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.chromium("Emulation.setDeviceMetricsOverride", size).await;
-    }
-
-    async fn chromium(&self, command: &str, parameters: Value) {
-        let body = json!({ "cmd": command, "params": parameters });
-        self.browser.issue_cmd(Vendor { path: "goog/cdp/execute", body }).await.unwrap();
-    }
-
-    async fn press_tab(&self) {
-        for kind in ["rawKeyDown", "keyUp"] {
-            let key = json!({ "type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9 });
-            self.chromium("Input.dispatchKeyEvent", key).await;
-        }
-    }
-
-    /// What axe finds fault with in the document at hand.
-    async fn faults(&self, axe: &str) -> Value {
-        self.run(axe).await;
-        let script = "const done = arguments[0]; axe.run(document, { iframes: false }).then((found) => done(found.violations.map((fault) => \
-             `${fault.impact}: ${fault.help}: ${fault.nodes.map((node) => node.target).join(' ')}`)))";
-        self.browser.execute_async(script, vec![]).await.unwrap()
-    }
-
-    /// Waits until a script gives `true`.
-    async fn until(&self, what: &str, script: &str) {
-        let asked = Instant::now();
-        while self.run(script).await != true {
-            assert!(asked.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-            sleep(Duration::from_millis(50)).await;
-        }
-    }
-
     /// The lab's page says so and so many prices, fills … have come.
     async fn until_count(&self, count: usize) {
         let expression = format!("lab.getElementById('count').textContent.startsWith('{count} ')");
@@ -387,7 +165,7 @@ fn graded() -> Transcript {
     text.parse().unwrap_or_else(|error| panic!("{GRADED}: {error}"))
 }
 
-impl Play {
+impl Play<'_> {
     /// Looks at a page from afar: it has words, no complaints on the console, and asks no other host.
     async fn look_at(&self, path: &str) {
         self.go(path).await;
@@ -403,7 +181,7 @@ impl Play {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_book_s_pages_are_light_and_silent_on_the_console_and_ask_no_other_host() {
-    play(book, async |play| {
+    play(async |play| {
         for path in ["/en/", CHAPTER] {
             play.look_at(path).await;
         }
@@ -423,7 +201,7 @@ async fn the_book_s_pages_are_light_and_silent_on_the_console_and_ask_no_other_h
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_live_pages_are_silent_on_the_console_and_ask_no_other_host() {
-    play(no_book, async |play| {
+    play(async |play| {
         play.publish(6_100).await;
         play.look_at("/live/").await;
         for lab in LABS {
@@ -433,24 +211,10 @@ async fn the_live_pages_are_silent_on_the_console_and_ask_no_other_host() {
     .await;
 }
 
-/// axe-core, where it is installed.
-fn axe() -> Option<String> {
-    let file = env::var_os("AXE_CORE")
-        .map_or_else(|| root().join("target/browser/node_modules/axe-core/axe.min.js"), PathBuf::from);
-    let axe = fs::read_to_string(&file);
-    if axe.is_err() {
-        missing(&format!(
-            "axe-core is not at {} (npm install --prefix target/browser axe-core, or name the file in AXE_CORE)",
-            file.display()
-        ));
-    }
-    axe.ok()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn axe_finds_no_fault_in_the_book_in_light_and_dark() {
     let Some(axe) = axe() else { return };
-    play(book, async |play| {
+    play(async |play| {
         for scheme in ["light", "dark"] {
             play.prefer(scheme).await;
             for path in ["/en/00-the-map.html", CHAPTER] {
@@ -470,49 +234,17 @@ const ELEMENTS: [(&str, &str); 4] = [
     ("ws-frame", "/en/06-after-101.html"),
 ];
 
-impl Play {
+impl Play<'_> {
     /// Brings the first element of this name into sight and waits until it lives.
     async fn wake(&self, element: &str, path: &str) {
         self.go(path).await;
-        self.see(element).await;
-        self.until(
-            &format!("{element} lives"),
-            &format!("return document.querySelector('{element}').hasAttribute('data-ready')"),
-        )
-        .await;
-    }
-
-    /// Scrolls to an element.
-    async fn see(&self, selector: &str) {
-        self.run(&format!("document.querySelector('{selector}').scrollIntoView({{ behavior: 'instant' }})"))
-            .await;
-    }
-
-    /// Gives an element the focus, and it the keys.
-    async fn keys(&self, selector: &str, keys: &str) {
-        self.browser.find(Locator::Css(selector)).await.unwrap().send_keys(keys).await.unwrap();
-    }
-
-    /// Presses keys where the focus is.
-    async fn keys_here(&self, keys: &str) {
-        self.browser.active_element().await.unwrap().send_keys(keys).await.unwrap();
-    }
-
-    /// What an element shows.
-    async fn text(&self, selector: &str) -> String {
-        let text = self.run(&format!("return document.querySelector('{selector}').innerText")).await;
-        text.as_str().unwrap_or_else(|| panic!("there is no {selector}")).to_owned()
-    }
-
-    /// What the focused element is for.
-    async fn focused(&self) -> Value {
-        self.run("const { does, sets } = document.activeElement.dataset; return does ?? sets ?? null").await
+        self.alive(element).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_can_play_with_is_loaded_when_it_comes_near_and_not_before() {
-    play(book, async |play| {
+    play(async |play| {
         play.resize(1000, 400).await;
         for (element, path) in [ELEMENTS[0], ELEMENTS[2], ELEMENTS[3]] {
             play.go(path).await;
@@ -533,7 +265,7 @@ async fn what_one_can_play_with_is_loaded_when_it_comes_near_and_not_before() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_module_an_element_is_text() {
-    play(book, async |play| {
+    play(async |play| {
         play.chromium("Network.enable", json!({})).await;
         play.chromium("Network.setBlockedURLs", json!({ "urls": ["*/widgets-*"] })).await;
         for (element, path) in ELEMENTS {
@@ -553,7 +285,7 @@ async fn without_its_module_an_element_is_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_print_an_element_is_text() {
-    play(book, async |play| {
+    play(async |play| {
         for (element, path) in ELEMENTS {
             play.wake(element, path).await;
             let seen = format!(
@@ -572,7 +304,7 @@ async fn in_print_an_element_is_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transcript_is_played_and_stepped_through_by_keyboard() {
-    play(book, async |play| {
+    play(async |play| {
         play.wake("wire-player", CHAPTER).await;
         let now = async || {
             let script = "return [...document.querySelectorAll('wire-player')[0].querySelectorAll('g.moment')].findIndex((moment) => moment.classList.contains('now'))";
@@ -625,10 +357,9 @@ async fn a_transcript_is_played_and_stepped_through_by_keyboard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_moment_at_hand_is_in_sight_and_nothing_moves_for_who_wants_less_of_it() {
-    play(book, async |play| {
+    play(async |play| {
         play.resize(1000, 500).await;
-        let less = json!([{ "name": "prefers-reduced-motion", "value": "reduce" }]);
-        play.chromium("Emulation.setEmulatedMedia", json!({ "features": less })).await;
+        play.prefer_no_motion().await;
         play.wake("wire-player", CHAPTER).await;
         play.press("wire-player [data-does=play]").await;
         sleep(Duration::from_millis(300)).await;
@@ -648,7 +379,7 @@ async fn the_moment_at_hand_is_in_sight_and_nothing_moves_for_who_wants_less_of_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_drawing_of_the_chapters_can_be_played() {
-    play(book, async |play| {
+    play(async |play| {
         for chapter in ["00-the-map", "01-one-exchange", "02-long-polling", "03-server-sent-events", "04-streaming-with-fetch", "05-websocket"] {
             play.go(&format!("/en/{chapter}.html")).await;
             let counts = "return [...document.querySelectorAll('.exchange')].map((figure) => { \
@@ -665,7 +396,7 @@ async fn every_drawing_of_the_chapters_can_be_played() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_is_written_and_read_by_keyboard() {
-    play(book, async |play| {
+    play(async |play| {
         play.wake("ws-frame", "/en/06-after-101.html").await;
         let verdict = async || play.text("ws-frame [role=status]").await;
         assert_eq!(verdict().await, "The server has a text message: Hello.");
@@ -684,7 +415,7 @@ async fn a_frame_is_written_and_read_by_keyboard() {
         // A menu: the first letters choose.
         play.keys("ws-frame [data-sets=example]", "Text that").await;
         assert!(verdict().await.contains("close code 1007"));
-        let bytes = play.browser.find(Locator::Css("ws-frame [data-sets=hex]")).await.unwrap();
+        let bytes = play.find(Locator::Css("ws-frame [data-sets=hex]")).await.unwrap();
         bytes.clear().await.unwrap();
         bytes.send_keys("0x81, 0x02, 0x68, 0x69").await.unwrap();
         assert_eq!(verdict().await, "The client has a text message: hi.");
@@ -697,13 +428,13 @@ async fn a_frame_is_written_and_read_by_keyboard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_is_cut_anywhere_by_keyboard() {
-    play(book, async |play| {
+    play(async |play| {
         play.wake("sse-bytes", "/en/04-streaming-with-fetch.html").await;
         let pieces =
             "return [...document.querySelectorAll('sse-bytes .piece')].map((piece) => piece.innerText)";
         assert_eq!(play.run(pieces).await, json!(["event: price\\nid: 2\\ndata: 98", "00\\n\\n"]));
         play.keys("sse-bytes [data-does=nowhere]", "\u{e007}").await;
-        let text = play.browser.find(Locator::Css("sse-bytes [data-sets=text]")).await.unwrap();
+        let text = play.find(Locator::Css("sse-bytes [data-sets=text]")).await.unwrap();
         text.clear().await.unwrap();
         text.send_keys("data: é\n\n").await.unwrap();
         assert_eq!(play.run("return document.querySelectorAll('sse-bytes .event').length").await, 1);
@@ -729,7 +460,7 @@ async fn a_stream_is_cut_anywhere_by_keyboard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_answers_lead_to_a_chapter_by_keyboard() {
-    play(book, async |play| {
+    play(async |play| {
         play.wake("rt-choose", "/en/00-the-map.html").await;
         for (question, answer) in [("asked", 1), ("age", 1), ("talks", 0), ("sent", 0), ("between", 1)] {
             play.keys(&format!("rt-choose [name={question}][value=\"{answer}\"]"), " ").await;
@@ -749,7 +480,7 @@ async fn five_answers_lead_to_a_chapter_by_keyboard() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_can_play_with_fits_a_phone_and_axe_finds_no_fault() {
     let Some(axe) = axe() else { return };
-    play(book, async |play| {
+    play(async |play| {
         play.resize(320, 800).await;
         for scheme in ["light", "dark"] {
             play.prefer(scheme).await;
@@ -774,7 +505,7 @@ async fn what_one_can_play_with_fits_a_phone_and_axe_finds_no_fault() {
 #[tokio::test(flavor = "multi_thread")]
 async fn axe_finds_no_fault_in_the_live_pages_in_light_and_dark() {
     let Some(axe) = axe() else { return };
-    play(no_book, async |play| {
+    play(async |play| {
         for scheme in ["light", "dark"] {
             play.prefer(scheme).await;
             play.go("/live/").await;
@@ -782,9 +513,9 @@ async fn axe_finds_no_fault_in_the_live_pages_in_light_and_dark() {
             for lab in LABS {
                 play.stir(lab).await;
                 assert_eq!(play.faults(&axe).await, json!([]), "lab {lab}, the stage's page, in {scheme}");
-                play.browser.enter_frame(0).await.unwrap();
+                play.enter_frame(0).await.unwrap();
                 assert_eq!(play.faults(&axe).await, json!([]), "lab {lab}, its own page, in {scheme}");
-                play.browser.enter_parent_frame().await.unwrap();
+                play.enter_parent_frame().await.unwrap();
             }
         }
     })
@@ -793,7 +524,7 @@ async fn axe_finds_no_fault_in_the_live_pages_in_light_and_dark() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_live_page_fits_a_phone_and_is_reached_by_keyboard() {
-    play(no_book, async |play| {
+    play(async |play| {
         play.resize(320, 800).await;
         for lab in LABS {
             play.stir(lab).await;
@@ -829,7 +560,7 @@ async fn every_live_page_fits_a_phone_and_is_reached_by_keyboard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lab_1_polls_and_an_order_that_is_sent_twice_is_executed_once() {
-    play(no_book, async |play| {
+    play(async |play| {
         play.publish(6_100).await;
         play.open(1).await;
         play.until_state("fresh").await;
@@ -873,7 +604,7 @@ async fn lab_1_polls_and_an_order_that_is_sent_twice_is_executed_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lab_2_shows_every_update_through_a_cut() {
-    play(no_book, async |play| {
+    play(async |play| {
         play.open(2).await;
         for price in 1..=2 {
             play.publish(price).await;
@@ -912,7 +643,7 @@ async fn lab_2_shows_every_update_through_a_cut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lab_4_streams_an_answer_and_stop_stops_it() {
-    play(no_book, async |play| {
+    play(async |play| {
         play.publish(6_100).await;
         play.open(4).await;
         play.press_in_lab("#ask").await;
@@ -954,7 +685,7 @@ async fn lab_4_streams_an_answer_and_stop_stops_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lab_5_two_tabs_chat_and_a_cut_in_between_loses_nothing() {
-    play(no_book, async |play| {
+    play(async |play| {
         let join = async |name: &str| {
             play.open(5).await;
             play.type_in_lab("#name", name).await;
@@ -970,10 +701,10 @@ async fn lab_5_two_tabs_chat_and_a_cut_in_between_loses_nothing() {
             let expression = format!("JSON.stringify({talk}) === {}", json!(json!(said).to_string()));
             play.until_in_lab(&format!("the talk is {said:?}"), &expression).await;
         };
-        let anna = play.browser.window().await.unwrap();
+        let anna = play.window().await.unwrap();
         join("Anna").await;
-        let budi = play.browser.new_window(true).await.unwrap().handle;
-        play.browser.switch_to_window(budi.clone()).await.unwrap();
+        let budi = play.new_window(true).await.unwrap().handle;
+        play.switch_to_window(budi.clone()).await.unwrap();
         join("Budi").await;
         say("Selling at 6100?").await;
         heard(&["Budi Selling at 6100?"]).await;
@@ -986,7 +717,7 @@ async fn lab_5_two_tabs_chat_and_a_cut_in_between_loses_nothing() {
         let mut talk = vec!["Budi Selling at 6100?", "Budi Anyone?"];
         heard(&talk).await;
 
-        play.browser.switch_to_window(anna).await.unwrap();
+        play.switch_to_window(anna).await.unwrap();
         heard(&talk).await;
         say("<b>At 6125</b>").await;
         talk.push("Anna <b>At 6125</b>");
@@ -996,7 +727,7 @@ async fn lab_5_two_tabs_chat_and_a_cut_in_between_loses_nothing() {
             "it was not her line"
         );
 
-        play.browser.switch_to_window(budi).await.unwrap();
+        play.switch_to_window(budi).await.unwrap();
         heard(&talk).await;
         let wire = play.wire().await.to_string();
         for told in ["#1 101", "origin: http://", "network          #1 cut", "#2 101", "Anyone?"] {
@@ -1018,7 +749,7 @@ async fn chromium_and_the_stage_play_what_the_grader_s_transcript_says() {
         })
         .collect();
     assert_eq!(prices.len(), 5, "{GRADED} has five prices: two, a cut, two, one more");
-    play(no_book, async |play| {
+    play(async |play| {
         play.open(3).await;
         play.until_state("live").await;
         for price in &prices[..2] {
@@ -1053,7 +784,7 @@ async fn chromium_and_the_stage_play_what_the_grader_s_transcript_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_panel_waits_while_it_is_paused_and_loses_nothing() {
-    play(no_book, async |play| {
+    play(async |play| {
         play.open(3).await;
         play.until_state("live").await;
         play.press("#pause").await;

@@ -3,8 +3,6 @@
 //! Where curl is not installed the tests say so and pass; with
 //! `BEYOND_FETCH_BROWSER=required` that is a failure, as it is in CI.
 
-mod common;
-
 use std::{
     io::{self, BufRead, BufReader},
     process::{Child, Command, Stdio},
@@ -13,8 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use audience::{missing, root};
 use axum::Router;
-use common::{missing, root};
 use feed::Feed;
 use serde_json::json;
 use tokio::{net::TcpListener, runtime::Runtime};

@@ -6,17 +6,9 @@
 //! each with what the page finds instead and why that is right for the labs.
 //! With `BEYOND_FETCH_WRITE=1` the first is written from Chromium.
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    io::{BufRead, BufReader, Write},
-    net::Ipv4Addr,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{collections::BTreeMap, env, fs, net::Ipv4Addr, path::PathBuf, time::Duration};
 
-use fantoccini::{ClientBuilder, wd::Capabilities};
+use audience::{Browser, Kind, look};
 use grader::{Bench, Failure, Pulse, Scene, Sources, scene};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde::Deserialize;
@@ -115,28 +107,20 @@ fn the_page_finds_the_same_every_time() {
     compare(&outcomes_in_the_page(), &outcomes_in_the_page());
 }
 
-#[test]
-fn chromium_finds_what_is_expected() {
-    let Some((driver, url)) = chromedriver() else {
-        assert_ne!(
-            env::var("BEYOND_FETCH_BROWSER").as_deref(),
-            Ok("required"),
-            "chromium and chromedriver are required here, and one of them is missing"
-        );
-        println!("Skipped: without chromium and chromedriver there is no browser to compare with.");
-        return;
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let found = runtime.block_on(outcomes_in_chromium(&url));
-    drop(driver);
-    if env::var_os("BEYOND_FETCH_WRITE").is_some() {
-        let text = serde_json::to_string_pretty(&found).unwrap() + "\n";
-        fs::write(file("expected.json"), text).unwrap();
-    }
-    compare(&found, &read("expected.json"));
+#[tokio::test]
+async fn chromium_finds_what_is_expected() {
+    look(Kind::Chromium, async |browser| {
+        let found = outcomes_in(browser).await;
+        if env::var_os("BEYOND_FETCH_WRITE").is_some() {
+            let text = serde_json::to_string_pretty(&found).unwrap() + "\n";
+            fs::write(file("expected.json"), text).unwrap();
+        }
+        compare(&found, &read("expected.json"));
+    })
+    .await;
 }
 
-async fn outcomes_in_chromium(driver: &str) -> Outcomes {
+async fn outcomes_in(browser: &Browser) -> Outcomes {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = tokio::spawn(async move {
@@ -150,56 +134,10 @@ async fn outcomes_in_chromium(driver: &str) -> Outcomes {
             });
         }
     });
-    let profile = tempfile::tempdir().unwrap();
-    let user_data = format!("--user-data-dir={}", profile.path().display());
-    let arguments = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        // The only host there is; no look-up leaves the machine.
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-        &user_data,
-    ];
-    let mut capabilities = Capabilities::new();
-    capabilities.insert("goog:chromeOptions".into(), serde_json::json!({ "args": arguments }));
-    let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
-    let browser = builder.capabilities(capabilities).connect(driver).await.expect("a browser");
     browser.goto(&format!("http://127.0.0.1:{port}/")).await.unwrap();
     let script = "const done = arguments[0];
         import('/checks.js').then((checks) => checks.run()).then((outcomes) => done(JSON.stringify(outcomes)));";
     let outcomes = browser.execute_async(script, Vec::new()).await.expect("the script runs to its end");
-    browser.close().await.unwrap();
     server.abort();
     serde_json::from_str(outcomes.as_str().expect("a string")).expect("they are JSON")
-}
-
-/// A chromedriver of our own, and where it listens; it ends when it is dropped.
-struct Driver(Child);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn chromedriver() -> Option<(Driver, String)> {
-    Command::new("chromium").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
-    let mut command = Command::new("chromedriver");
-    let child = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
-    let mut driver = Driver(child);
-    let lines = BufReader::new(driver.0.stdout.take()?).lines();
-    for line in lines.map_while(Result::ok) {
-        let Some((_, port)) = line.split_once("started successfully on port ") else { continue };
-        let port: String = port.chars().take_while(char::is_ascii_digit).collect();
-        // `println!` would be caught; this is for whoever watches.
-        let _ = writeln!(std::io::stderr(), "chromedriver listens on port {port}");
-        return Some((driver, format!("http://127.0.0.1:{port}")));
-    }
-    None
 }
