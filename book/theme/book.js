@@ -69,12 +69,18 @@
   /** The theme: light, dark, or as the system has it. */
   function themeChoice() {
     const themes = find('#themes', HTMLElement);
+    // The colour of the browser's own bars: as the page says it per scheme, or the chosen theme's.
+    /** @type {HTMLMetaElement[]} */
+    const bars = [...document.querySelectorAll('meta[name="theme-color"]')].filter((meta) => meta instanceof HTMLMetaElement);
+    const colours = bars.map((bar) => ({ bar, own: bar.content }));
+    const colourOf = (/** @type {string} */ theme) => colours.find(({ bar }) => bar.media.includes(theme))?.own;
     const choose = (/** @type {string} */ choice) => {
       if (choice === 'system') delete root.dataset.theme;
       else root.dataset.theme = choice;
       for (const button of themes.querySelectorAll('button')) {
         button.setAttribute('aria-pressed', String(button.value === choice));
       }
+      for (const { bar, own } of colours) bar.content = colourOf(choice) ?? own;
     };
     choose(root.dataset.theme ?? 'system');
     themes.hidden = false;
@@ -160,10 +166,12 @@
     await Promise.all([script(engine), script(data)]);
     const prepared = /** @type {Prepared} */ (page.search);
     const index = page.elasticlunr.Index.load(prepared.index);
+    // The pages lie beside the index; the page for a wrong address may be anywhere.
+    const pages = new URL(data, document.baseURI);
     return (/** @type {string} */ asked) => index
       .search(asked, prepared.search_options)
       .slice(0, prepared.results_options.limit_results)
-      .map(({ ref, doc }) => ({ doc, href: prepared.doc_urls[ref] }));
+      .map(({ ref, doc }) => ({ doc, href: new URL(prepared.doc_urls[ref] ?? '', pages).href }));
   }
 
   /** The part of a text around the first of the words. @param {string} text @param {string[]} terms */

@@ -1,8 +1,9 @@
 //! What is left to do on the pages that mdBook wrote: links between languages, the current page's mark, no inline
 //! style, and no file that no page uses.
 
+use crate::address::Address;
 use crate::elements::{PLACED, asks_bench};
-use crate::labels::Labels;
+use crate::head;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,10 +26,8 @@ const UNUSED: [&str; 10] = [
 
 /// How the pages of one language are finished.
 pub(crate) struct Finish<'a> {
-    /// The language of these pages.
-    pub(crate) labels: &'a Labels,
-    /// All languages of the site.
-    pub(crate) languages: &'a [&'a Labels],
+    /// What the pages say of themselves, their language among it.
+    pub(crate) site: head::Site<'a>,
     /// Whether a stage serves these pages.
     pub(crate) on_stage: bool,
     /// What the names of the widgets' module begin with; it lies above the pages.
@@ -38,12 +37,12 @@ pub(crate) struct Finish<'a> {
 }
 
 impl Finish<'_> {
-    /// Finishes everything in `folder`, the language's own. Gives the number of pages.
+    /// Finishes everything in `folder`, the language's own. Gives the names of the pages, in order.
     ///
     /// # Errors
     /// What the file system says, with the path.
-    pub(crate) fn folder(&self, folder: &Path) -> Result<usize, (PathBuf, io::Error)> {
-        let mut pages = 0;
+    pub(crate) fn folder(&self, folder: &Path) -> Result<Vec<String>, (PathBuf, io::Error)> {
+        let mut pages = Vec::new();
         let entries = std::fs::read_dir(folder).map_err(|error| (folder.to_path_buf(), error))?;
         for entry in entries {
             let path = entry.map_err(|error| (folder.to_path_buf(), error))?.path();
@@ -57,9 +56,10 @@ impl Finish<'_> {
             } else if name.ends_with(".html") {
                 let html = std::fs::read_to_string(&path).map_err(failed)?;
                 std::fs::write(&path, self.page(&name, &html)).map_err(failed)?;
-                pages += 1;
+                pages.push(name);
             }
         }
+        pages.sort();
         Ok(pages)
     }
 
@@ -84,7 +84,7 @@ impl Finish<'_> {
             // The words under which the author's content is folded away.
             html = html.replace(
                 &format!("<{element}>"),
-                &format!("<{element} data-fold=\"{}\">", self.labels.in_words),
+                &format!("<{element} data-fold=\"{}\">", self.site.labels.in_words),
             );
         }
         if let Some(widgets) = &self.widgets {
@@ -96,27 +96,39 @@ impl Finish<'_> {
         if self.on_stage {
             html = html.replacen("<html ", "<html data-stage ", 1);
         }
-        with_current(&html, name)
+        html = with_current(&self.site.completed(name, &html), name);
+        match name {
+            // It answers for addresses of any depth.
+            "404.html" => {
+                let root = self.site.address.map_or("/", Address::path);
+                head::absolute(&html, &format!("{root}{}/", self.site.labels.code))
+            }
+            _ => html,
+        }
     }
 
     /// The links to this page in the languages of the site; nothing if there is one language only.
     fn languages(&self, name: &str) -> String {
-        if self.languages.len() < 2 {
+        if self.site.languages.len() < 2 {
             return String::new();
         }
         let items: String = self
+            .site
             .languages
             .iter()
             .map(|language| {
                 let (code, label) = (language.code, language.name);
-                let current = match code == self.labels.code {
+                let current = match code == self.site.labels.code {
                     true => " aria-current=\"true\"",
                     false => "",
                 };
                 format!("<li><a href=\"../{code}/{name}\" lang=\"{code}\" hreflang=\"{code}\"{current}>{label}</a></li>")
             })
             .collect();
-        format!("<nav class=\"languages\" aria-label=\"{}\"><ul>{items}</ul></nav>", self.labels.languages)
+        format!(
+            "<nav class=\"languages\" aria-label=\"{}\"><ul>{items}</ul></nav>",
+            self.site.labels.languages
+        )
     }
 }
 
@@ -151,14 +163,18 @@ fn with_current(html: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::ENGLISH;
+    use crate::labels::{ENGLISH, Labels};
 
     static OTHER: Labels = Labels { code: "xx", name: "Other", ..ENGLISH };
 
     const PAGE: &str = "<html lang=\"en\"><nav><!--press:languages--><ol class=\"chapter\"><li><a href=\"01.html\">One</a></li><li><a href=\"02.html\">Two</a></li></ol></nav><th></th><td style=\"text-align: right\">1</td>";
 
+    fn site<'a>(languages: &'a [&'a Labels]) -> head::Site<'a> {
+        head::Site { title: "Book", address: None, labels: &ENGLISH, languages }
+    }
+
     fn finished(name: &str, languages: &[&Labels], on_stage: bool) -> String {
-        let finish = Finish { labels: &ENGLISH, languages, on_stage, widgets: None, playground: None };
+        let finish = Finish { site: site(languages), on_stage, widgets: None, playground: None };
         finish.page(name, PAGE)
     }
 
@@ -173,8 +189,8 @@ mod tests {
     #[test]
     fn a_page_knows_where_the_widgets_are() {
         let widgets = Some("widgets-0123abcd".to_owned());
-        let finish =
-            Finish { labels: &ENGLISH, languages: &[&ENGLISH], on_stage: false, widgets, playground: None };
+        let languages = [&ENGLISH];
+        let finish = Finish { site: site(&languages), on_stage: false, widgets, playground: None };
         assert_eq!(
             finish.page("x.html", "<html lang=\"en\"><ws-frame><p>words</p></ws-frame>&lt;ws-frame&gt;"),
             "<html data-widgets=\"../widgets-0123abcd\" lang=\"en\"><ws-frame data-fold=\"The same in words\"><p>words</p></ws-frame>&lt;ws-frame&gt;"
@@ -184,8 +200,8 @@ mod tests {
     #[test]
     fn a_page_knows_where_the_bench_is_if_it_asks_it() {
         let playground = Some("playground-0123abcd".to_owned());
-        let finish =
-            Finish { labels: &ENGLISH, languages: &[&ENGLISH], on_stage: false, widgets: None, playground };
+        let languages = [&ENGLISH];
+        let finish = Finish { site: site(&languages), on_stage: false, widgets: None, playground };
         let known =
             |html: &str| finish.page("x.html", html).contains(" data-playground=\"../playground-0123abcd/\"");
         assert!(known("<html lang=\"en\"><try-it lab=\"3\"><p>words</p></try-it>"));

@@ -90,12 +90,14 @@
 //! Chapters link to each other's source (`03-server-sent-events.md#resume`). Links, anchors, pictures and includes are
 //! checked. No page loads anything from another host, and a chapter holds no script, form or inline style.
 
+mod address;
 mod code;
 mod elements;
 mod facts;
 mod fault;
 mod fences;
 mod finish;
+mod head;
 mod highlight;
 mod includes;
 mod labels;
@@ -107,6 +109,7 @@ mod stages;
 mod transcripts;
 mod warnings;
 
+pub use address::Address;
 pub use fault::{Fault, Faults};
 pub use stages::{Check, Draw};
 
@@ -130,8 +133,10 @@ pub struct Options {
     pub language: String,
     /// All languages of the site, this one among them: each page links to itself in the others.
     pub languages: Vec<String>,
-    /// The path under which `out` is served, `/` at both ends: `/`. Only the page for a wrong address needs it.
-    pub site_url: String,
+    /// Where the site will stand. Without it the pages work all the same, at any address; they only leave out what
+    /// needs a whole one (canonical links, the preview of a link, the sitemap), and the page for a wrong address, which
+    /// must find its style from any depth, supposes the root of a host.
+    pub address: Option<Address>,
     /// Whether a stage serves the pages, so that they may offer what is live.
     pub on_stage: bool,
     /// The module behind the elements to play with. Without it the pages are there to be read.
@@ -148,7 +153,7 @@ impl Options {
             out: out.into(),
             language: labels::ENGLISH.code.to_owned(),
             languages: vec![labels::ENGLISH.code.to_owned()],
-            site_url: "/".to_owned(),
+            address: None,
             on_stage: false,
             widgets: None,
             playground: None,
@@ -236,7 +241,8 @@ impl fmt::Display for PressError {
 
 impl std::error::Error for PressError {}
 
-/// Builds the book in one language, into `out/<language>`, and the page at `out/index.html` that leads to it.
+/// Builds the book in one language, into `out/<language>`; with the first language also what stands at the root: the
+/// page that leads to it, the page for a wrong address, and what search engines and previews are given.
 ///
 /// # Errors
 /// [`PressError::Faults`] lists everything that is wrong in the chapters, with file and line. The rest is a book.toml
@@ -269,12 +275,15 @@ pub fn build(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Re
     let widgets = widgets.map_err(|(path, error)| PressError::File(path, error))?;
     let playground = options.playground.as_ref().map(|bench| elements::place_bench(bench, &out)).transpose();
     let playground = playground.map_err(|(path, error)| PressError::File(path, error))?;
-    let finish = Finish { labels, languages: &languages, on_stage: options.on_stage, widgets, playground };
-    let pages = finish.folder(&folder).map_err(|(path, error)| PressError::File(path, error))?;
     let title = book.title.unwrap_or_default();
-    write(&out.join("index.html"), &door(&title, languages.first().copied().unwrap_or(labels)))?;
+    let site = head::Site { title: &title, address: options.address.as_ref(), labels, languages: &languages };
+    let finish = Finish { site, on_stage: options.on_stage, widgets, playground };
+    let pages = finish.folder(&folder).map_err(|(path, error)| PressError::File(path, error))?;
+    if languages.first().is_none_or(|first| first.code == labels.code) {
+        root_of(options, &site, &out, &folder, &pages)?;
+    }
     progress(Progress::Done);
-    Ok(Report { folder, pages, took: started.elapsed() })
+    Ok(Report { folder, pages: pages.len(), took: started.elapsed() })
 }
 
 fn labels_of(code: &str) -> Result<&'static Labels, PressError> {
@@ -285,7 +294,6 @@ fn load(options: &Options, folder: &Path) -> anyhow::Result<MDBook> {
     let mut config = Config::from_disk(options.root.join("book.toml"))?;
     config.set("book.language", &options.language)?;
     config.set("build.build-dir", folder)?;
-    config.set("output.html.site-url", format!("{}{}/", options.site_url, options.language))?;
     let mut book = MDBook::load_with_config(&options.root, config)?;
     // They take the places of the entries of the same name in book.toml.
     book.with_preprocessor(Check);
@@ -307,14 +315,27 @@ fn warned_of(warnings: Vec<String>, root: &Path, chapters: &Path) -> Faults {
     Faults(warnings.into_iter().map(fault).collect())
 }
 
-/// The page at the site's root: it leads to the first language.
-fn door(title: &str, language: &Labels) -> String {
-    let (code, title) = (language.code, markdown::escape(title));
-    format!(
-        "<!doctype html>\n<html lang=\"{code}\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n<meta http-equiv=\"refresh\" content=\"0; url={code}/index.html\">\n<p><a href=\"{code}/index.html\">{title}</a></p>\n</html>\n"
-    )
+/// Writes what stands at the site's root, beside the languages; the first of them is in `folder`.
+fn root_of(
+    options: &Options,
+    site: &head::Site<'_>,
+    out: &Path,
+    folder: &Path,
+    pages: &[String],
+) -> Result<(), PressError> {
+    let read = |path: PathBuf| std::fs::read(&path).map_err(|error| PressError::File(path, error));
+    let index = read(folder.join("index.html"))?;
+    write(&out.join("index.html"), site.door(&String::from_utf8_lossy(&index)))?;
+    // Where a web host looks for it.
+    write(&out.join("404.html"), read(folder.join("404.html"))?)?;
+    let Some(address) = &options.address else { return Ok(()) };
+    write(&out.join("sitemap.xml"), head::sitemap(address, site.languages, pages))?;
+    if let Some(robots) = head::robots(address) {
+        write(&out.join("robots.txt"), robots)?;
+    }
+    write(&out.join(head::PREVIEW), read(options.root.join("book/theme").join(head::PREVIEW))?)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), PressError> {
-    std::fs::write(path, text).map_err(|error| PressError::File(path.to_path_buf(), error))
+fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), PressError> {
+    std::fs::write(path, content).map_err(|error| PressError::File(path.to_path_buf(), error))
 }

@@ -1,9 +1,9 @@
 //! Whole books, built in a folder of their own with this repository's book.toml and theme.
 
-use press::{Options, PressError, Progress, Report};
+use press::{Address, Options, PressError, Progress, Report};
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A repository with the real book.toml and theme, and chapters of its own.
@@ -194,12 +194,16 @@ fn a_page_loads_only_its_own_files_and_carries_nothing_inline() {
                 ("dialog", attributes) => between(attributes, "data-engine=\"", "\"").to_owned(),
                 _ => continue,
             };
-            let path: PathBuf = report.folder.join(&file);
+            // The page for a wrong address names its files from the root of the host.
+            let path = match file.strip_prefix("/en/") {
+                Some(file) => report.folder.join(file),
+                None => report.folder.join(&file),
+            };
             assert!(path.is_file(), "{name} loads {file}, which is not there");
             loaded += 1;
         }
-        // Three style sheets, three scripts, the icon, the search engine.
-        assert_eq!(loaded, 8, "{name}");
+        // Three style sheets, three scripts, the icon in three ways, the search engine.
+        assert_eq!(loaded, 10, "{name}");
         assert!(!page.contains("press:languages"), "{name}");
     }
 }
@@ -282,13 +286,54 @@ fn pages_know_that_a_stage_serves_them() {
 
 #[test]
 fn the_site_has_a_door_and_the_wrong_address_finds_its_style() {
-    let repository = Repository::new(&[("01-first.md", "# First\n")]);
+    let repository = Repository::new(&[("01-first.md", "# First\n\nThe first words.\n")]);
     let mut options = repository.options();
-    options.site_url = "/workshop/".to_owned();
+    let at_root = |name: &str| fs::read_to_string(repository.0.path().join("site").join(name)).ok();
     press::build(&options, &mut |_| {}).unwrap();
-    let door = fs::read_to_string(repository.0.path().join("site/index.html")).unwrap();
-    assert!(door.contains("url=en/index.html"), "{door}");
-    assert!(repository.page("404.html").contains("<base href=\"/workshop/en/\">"));
+    let page = at_root("404.html").unwrap();
+    assert!(page.contains("<link rel=\"stylesheet\" href=\"/en/book/theme/css/book-"), "{page}");
+    for name in ["sitemap.xml", "robots.txt", "preview.png"] {
+        assert!(at_root(name).is_none(), "{name} needs an address");
+    }
+
+    options.address = Address::parse("https://example.org/workshop/").ok();
+    press::build(&options, &mut |_| {}).unwrap();
+    let door = at_root("index.html").unwrap();
+    for told in [
+        "content=\"0; url=en/index.html\"",
+        "<meta name=\"description\" content=\"The first words.\">",
+        "<link rel=\"canonical\" href=\"https://example.org/workshop/en/index.html\">",
+        "<link rel=\"icon\" href=\"en/favicon-",
+    ] {
+        assert!(door.contains(told), "no {told} in {door}");
+    }
+    let page = at_root("404.html").unwrap();
+    assert_eq!(page, repository.page("404.html"));
+    for told in
+        ["href=\"/workshop/en/book/theme/css/book-", "href=\"/workshop/en/01-first.html\"", "href=\"#text\""]
+    {
+        assert!(page.contains(told), "no {told} in {page}");
+    }
+    assert!(!page.contains("<base"), "a link within the page would lead away from it");
+    let sitemap = at_root("sitemap.xml").unwrap();
+    assert!(sitemap.contains("<loc>https://example.org/workshop/en/01-first.html</loc>"), "{sitemap}");
+    assert!(at_root("robots.txt").is_none(), "no crawler asks in a folder");
+    assert!(repository.0.path().join("site/preview.png").is_file());
+}
+
+#[test]
+fn the_browser_s_own_colour_is_the_paper_s() {
+    let repository = Repository::new(&[("01-first.md", "# First\n")]);
+    repository.build().unwrap();
+    let (page, tokens) = (repository.page("01-first.html"), include_str!("../../theme/css/tokens.css"));
+    let paper = between(tokens, "--paper: light-dark(", ")");
+    let (light, dark) = paper.split_once(", ").unwrap();
+    for (scheme, colour) in [("light", light), ("dark", dark)] {
+        let told = format!(
+            "<meta name=\"theme-color\" content=\"{colour}\" media=\"(prefers-color-scheme: {scheme})\">"
+        );
+        assert!(page.contains(&told), "no {told}");
+    }
 }
 
 #[test]

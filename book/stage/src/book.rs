@@ -10,6 +10,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use press::Address;
+
 use crate::{StageError, module, widgets};
 
 /// The languages that are finished.
@@ -49,12 +51,12 @@ pub fn target_folder(root: &Path) -> PathBuf {
 pub type Say<'a> = &'a mut dyn FnMut(&str);
 
 /// Which reader a build is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum For {
     /// Pages that know that a stage serves them.
     Stage,
-    /// Pages for any web host.
-    Web,
+    /// Pages for any web host, and where they will stand if that is known.
+    Web(Option<Address>),
 }
 
 /// Builds the book of the repository at `root` into a folder below `target`,
@@ -66,13 +68,13 @@ pub enum For {
 pub fn build(root: &Path, target: &Path, reader: For, say: Say<'_>) -> Result<PathBuf, StageError> {
     let name = match reader {
         For::Stage => "book",
-        For::Web => "web",
+        For::Web(_) => "web",
     };
     let stage = target.join("stage");
     let (folder, key_file) = (stage.join(name), stage.join(format!("{name}.key")));
     // Whoever installs a compiler gets the bench with the next build.
     let compiler = module::compiler();
-    let key = format!("{:016x}", key(root, reader, compiler.as_deref().ok())?);
+    let key = format!("{:016x}", key(root, &reader, compiler.as_deref().ok())?);
     if folder.is_dir() && fs::read_to_string(&key_file).is_ok_and(|built| built == key) {
         return Ok(folder);
     }
@@ -109,6 +111,10 @@ pub fn build(root: &Path, target: &Path, reader: For, say: Say<'_>) -> Result<Pa
             language: language.to_owned(),
             languages: LANGUAGES.map(str::to_owned).to_vec(),
             on_stage: reader == For::Stage,
+            address: match &reader {
+                For::Stage => None,
+                For::Web(address) => address.clone(),
+            },
             ..press::Options::new(root, &aside)
         };
         let built = press(&options, say);
@@ -135,7 +141,7 @@ fn remove(folder: &Path) -> Result<(), StageError> {
 
 /// A number that changes with anything the book is made of: its sources, this program, and whether there is a compiler
 /// for the bench.
-fn key(root: &Path, reader: For, compiler: Option<&OsStr>) -> Result<u64, StageError> {
+fn key(root: &Path, reader: &For, compiler: Option<&OsStr>) -> Result<u64, StageError> {
     let mut hasher = DefaultHasher::new();
     (reader, compiler, this_program()?).hash(&mut hasher);
     for source in SOURCES {
@@ -177,8 +183,12 @@ fn press(options: &press::Options, say: Say<'_>) -> Result<(), StageError> {
     built.map(drop).map_err(|error| StageError::Book(error.to_string()))
 }
 
-/// Builds the static site into `out`, for any web host to serve as it is.
-/// Gives the number of files.
+/// Builds the static site into `out`, for any web host to serve as it is, in a
+/// folder of the host or at its root. Gives the number of files.
+///
+/// With the `address` where it will stand, pages name it (canonical links, the
+/// preview of a link), the site has a sitemap, and the page for a wrong address
+/// finds its style below a folder, too.
 ///
 /// What an earlier export wrote into `out` is replaced; what anybody else put
 /// there stays (a `.git`, a `CNAME`), but a folder that no export has written
@@ -186,7 +196,13 @@ fn press(options: &press::Options, say: Say<'_>) -> Result<(), StageError> {
 ///
 /// # Errors
 /// [`StageError::ForeignFolder`], or why the book cannot be built or written.
-pub fn export(root: &Path, target: &Path, out: &Path, say: Say<'_>) -> Result<usize, StageError> {
+pub fn export(
+    root: &Path,
+    target: &Path,
+    out: &Path,
+    address: Option<Address>,
+    say: Say<'_>,
+) -> Result<usize, StageError> {
     let list = out.join(LIST);
     let written = match fs::read_to_string(&list) {
         Ok(written) => written,
@@ -198,7 +214,7 @@ pub fn export(root: &Path, target: &Path, out: &Path, say: Say<'_>) -> Result<us
         }
         Err(error) => return Err(StageError::File(list, error)),
     };
-    let folder = build(root, target, For::Web, say)?;
+    let folder = build(root, target, For::Web(address), say)?;
     for old in written.lines().map(Path::new).filter(|old| is_below(old)) {
         let old = out.join(old);
         match fs::remove_file(&old) {
@@ -278,24 +294,27 @@ mod tests {
         let chapter = root.path().join("book/src/a.md");
         fs::create_dir_all(chapter.parent().unwrap()).unwrap();
         fs::write(&chapter, "one").unwrap();
-        let one = key(root.path(), For::Stage, None).unwrap();
-        assert_eq!(key(root.path(), For::Stage, None).unwrap(), one);
-        assert_ne!(key(root.path(), For::Web, None).unwrap(), one);
-        assert_ne!(key(root.path(), For::Stage, Some("clang".as_ref())).unwrap(), one);
+        let one = key(root.path(), &For::Stage, None).unwrap();
+        assert_eq!(key(root.path(), &For::Stage, None).unwrap(), one);
+        let web = key(root.path(), &For::Web(None), None).unwrap();
+        assert_ne!(web, one);
+        let address = Address::parse("https://example.org/").ok();
+        assert_ne!(key(root.path(), &For::Web(address), None).unwrap(), web);
+        assert_ne!(key(root.path(), &For::Stage, Some("clang".as_ref())).unwrap(), one);
         fs::create_dir_all(root.path().join("solutions/x/target")).unwrap();
         fs::write(root.path().join("solutions/x/target/y"), "built").unwrap();
-        let with_target = key(root.path(), For::Stage, None).unwrap();
+        let with_target = key(root.path(), &For::Stage, None).unwrap();
         fs::write(root.path().join("solutions/x/target/y"), "again").unwrap();
-        assert_eq!(key(root.path(), For::Stage, None).unwrap(), with_target);
+        assert_eq!(key(root.path(), &For::Stage, None).unwrap(), with_target);
         fs::write(&chapter, "two").unwrap();
-        assert_ne!(key(root.path(), For::Stage, None).unwrap(), with_target);
+        assert_ne!(key(root.path(), &For::Stage, None).unwrap(), with_target);
     }
 
     #[test]
     fn a_folder_that_somebody_else_filled_is_left_alone() {
         let (root, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::write(out.path().join("thesis.txt"), "my thesis").unwrap();
-        let refused = export(root.path(), root.path(), out.path(), &mut |_| {});
+        let refused = export(root.path(), root.path(), out.path(), None, &mut |_| {});
         assert!(matches!(refused, Err(StageError::ForeignFolder(_))));
         assert_eq!(fs::read_dir(out.path()).unwrap().count(), 1);
     }

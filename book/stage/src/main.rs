@@ -10,6 +10,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use feed::Feed;
+use press::Address;
 use stage::{Site, Stage, StageError, book, book::For, module, server};
 use tracing_subscriber::EnvFilter;
 
@@ -36,6 +37,10 @@ enum Action {
         /// The folder to write; it must be new, empty or of an earlier build
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// The address where the site will stand (https://example.org/beyond-fetch/), for what must name it: canonical
+        /// links, the preview of a link, the sitemap, the style of the page for a wrong address
+        #[arg(long, value_name = "ADDRESS")]
+        url: Option<Address>,
     },
     /// Builds the module with which the book's pages grade a lab (WebAssembly; needs clang and wasi-libc)
     Module {
@@ -68,11 +73,18 @@ fn run(arguments: Arguments) -> Result<(), StageError> {
     let target = book::target_folder(&root);
     match arguments.command {
         None => serve(arguments.port, root, target),
-        Some(Action::Build { out }) => {
+        Some(Action::Build { out, url }) => {
+            let has_address = url.is_some();
             let mut progress = Progress::new();
-            let files = book::export(&root, &target, &out, &mut |words| progress.say(words))?;
+            let files = book::export(&root, &target, &out, url, &mut |words| progress.say(words))?;
             progress.done();
             println!("{files} files in {}", out.display());
+            if !has_address {
+                println!(
+                    "No --url was given: the site has no sitemap, canonical links or preview for links to it, and its \
+                     404.html supposes the root of a host."
+                );
+            }
             Ok(())
         }
         Some(Action::Module { out }) => {

@@ -994,7 +994,7 @@ async fn a_port_in_use_is_told_with_what_to_do() {
 fn the_book_is_built_once_and_exported_as_a_site_that_asks_no_other_host() {
     let (target, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut said = 0;
-    let files = book::export(&root(), target.path(), out.path(), &mut |_| said += 1).unwrap();
+    let files = book::export(&root(), target.path(), out.path(), None, &mut |_| said += 1).unwrap();
     assert!(files > 20 && said > 0, "{files} files, {said} words");
     for file in [".nojekyll", "index.html", "en/index.html", "en/03-server-sent-events.html"] {
         assert!(out.path().join(file).is_file(), "{file}");
@@ -1007,7 +1007,7 @@ fn the_book_is_built_once_and_exported_as_a_site_that_asks_no_other_host() {
     // Again, over what is there: nothing to build, and what others added stays.
     fs::write(out.path().join("CNAME"), "book.example").unwrap();
     said = 0;
-    assert_eq!(book::export(&root(), target.path(), out.path(), &mut |_| said += 1).unwrap(), files);
+    assert_eq!(book::export(&root(), target.path(), out.path(), None, &mut |_| said += 1).unwrap(), files);
     assert_eq!(said, 0, "nothing has changed, so nothing is built");
     assert!(out.path().join("CNAME").is_file());
 }
