@@ -12,13 +12,20 @@ pub(crate) const PLACED: [&str; 5] = ["rt-choose", "rt-map", "sse-bytes", "try-i
 /// Those that ask the bench.
 const WITH_BENCH: [&str; 2] = ["rt-map", "try-it"];
 
+/// Whether an element on this page is brought to life by the widgets' module.
+pub(crate) fn has_element(html: &str) -> bool {
+    has(html, "wire-player") || PLACED.iter().any(|name| has(html, name))
+}
+
 /// Whether an element on this page asks the bench.
 pub(crate) fn asks_bench(html: &str) -> bool {
+    WITH_BENCH.iter().any(|name| has(html, name))
+}
+
+fn has(html: &str, name: &str) -> bool {
     // A name is followed by a blank or an end; what is shown as code begins with `&lt;`.
-    WITH_BENCH.iter().any(|name| {
-        html.match_indices(&format!("<{name}"))
-            .any(|(at, tag)| html[at + tag.len()..].starts_with([' ', '>', '\n']))
-    })
+    html.match_indices(&format!("<{name}"))
+        .any(|(at, tag)| html[at + tag.len()..].starts_with([' ', '>', '\n']))
 }
 
 /// Puts the module into the site's folder `out`, under names that change with its content. Gives what they begin

@@ -2,7 +2,7 @@
 //! style, and no file that no page uses.
 
 use crate::address::Address;
-use crate::elements::{PLACED, asks_bench};
+use crate::elements::{PLACED, asks_bench, has_element};
 use crate::head;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -72,6 +72,8 @@ impl Finish<'_> {
             // A corner of a table that says nothing is no heading.
             .replace("<th></th>", "<td></td>")
             .replace(LANGUAGES, &self.languages(name));
+        // What is for the other reader would be a link to nowhere, seen by whoever sees no style.
+        html = without(&html, if self.on_stage { "off-stage" } else { "on-stage" });
         for cell in ["<th", "<td"] {
             for side in ["left", "center", "right"] {
                 html = html.replace(
@@ -87,7 +89,7 @@ impl Finish<'_> {
                 &format!("<{element} data-fold=\"{}\">", self.site.labels.in_words),
             );
         }
-        if let Some(widgets) = &self.widgets {
+        if let Some(widgets) = self.widgets.as_ref().filter(|_| has_element(&html)) {
             html = html.replacen("<html ", &format!("<html data-widgets=\"../{widgets}\" "), 1);
         }
         if let Some(playground) = self.playground.as_ref().filter(|_| asks_bench(&html)) {
@@ -143,6 +145,34 @@ fn is_unused(name: &str) -> bool {
             }
         })
     })
+}
+
+/// Leaves out every `<div>` of a class, with all that is in it.
+fn without(html: &str, class: &str) -> String {
+    let opening = format!("<div class=\"{class}\">");
+    let mut out = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some((before, inside)) = rest.split_once(&opening) {
+        let Some(end) = end_of_div(inside) else { break };
+        out.push_str(before);
+        rest = &inside[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where the `<div>` ends whose inside this is.
+fn end_of_div(inside: &str) -> Option<usize> {
+    const END: &str = "</div>";
+    let mut open = 1;
+    let mut at = 0;
+    while open > 0 {
+        let next = at + inside[at..].find(END)? + END.len();
+        open += inside[at..next].matches("<div").count();
+        open -= 1;
+        at = next;
+    }
+    Some(at)
 }
 
 /// Marks this page's own link in the list of chapters.
@@ -209,6 +239,17 @@ mod tests {
         assert!(!known(
             "<html lang=\"en\"><ws-frame></ws-frame><try-item></try-item><code>&lt;try-it&gt;</code>"
         ));
+    }
+
+    #[test]
+    fn each_reader_gets_what_is_for_that_reader() {
+        let page = "a<div class=\"on-stage\">b<div>c</div><div><div>d</div></div></div>e<div class=\"off-stage\">f</div>g<div class=\"on-stage\">h</div>";
+        assert_eq!(without(page, "on-stage"), "ae<div class=\"off-stage\">f</div>g");
+        assert_eq!(without(page, "off-stage"), page.replace("<div class=\"off-stage\">f</div>", ""));
+        assert_eq!(
+            without("a<div class=\"on-stage\">never closed", "on-stage"),
+            "a<div class=\"on-stage\">never closed"
+        );
     }
 
     #[test]
