@@ -104,10 +104,12 @@ impl Site<'_> {
     }
 }
 
-/// The list of pages that a search engine asks for. `pages` are the names in a language's folder.
-pub(crate) fn sitemap(address: &Address, languages: &[&Labels], pages: &[String]) -> String {
+/// The list of pages that a search engine asks for. `pages` are the names in a language's folder, and `index` is its
+/// first page, which is there twice.
+pub(crate) fn sitemap(address: &Address, languages: &[&Labels], pages: &[String], index: &str) -> String {
+    let is_listed = |name: &str| name == "index.html" || !(UNLISTED.contains(&name) || is_first(name, index));
     let places = languages.iter().flat_map(|language| {
-        let listed = pages.iter().filter(|name| !UNLISTED.contains(&name.as_str()));
+        let listed = pages.iter().filter(|name| is_listed(name));
         listed.map(|name| {
             let place = markdown::escape(&address.of(&format!("{}/{name}", language.code)));
             format!("<url><loc>{place}</loc></url>\n")
@@ -275,10 +277,12 @@ mod tests {
             let page = completed(name, Some(&address), &[&ENGLISH]);
             assert!(page.contains("noindex") && !page.contains("canonical"), "{page}");
         }
-        let pages = ["01.html", "404.html", "index.html", "print.html"].map(str::to_owned);
-        let sitemap = sitemap(&address, &[&ENGLISH, &OTHER], &pages);
+        let pages = ["01.html", "02.html", "404.html", "index.html", "print.html"].map(str::to_owned);
+        let sitemap = sitemap(&address, &[&ENGLISH, &OTHER], &pages, PAGE);
         assert_eq!(sitemap.matches("<loc>").count(), 4, "{sitemap}");
-        assert!(sitemap.contains("<loc>https://example.org/xx/01.html</loc>"), "{sitemap}");
+        for place in ["en/index.html", "en/02.html", "xx/index.html", "xx/02.html"] {
+            assert!(sitemap.contains(&format!("<loc>https://example.org/{place}</loc>")), "{sitemap}");
+        }
     }
 
     #[test]

@@ -325,11 +325,12 @@ fn root_of(
 ) -> Result<(), PressError> {
     let read = |path: PathBuf| std::fs::read(&path).map_err(|error| PressError::File(path, error));
     let index = read(folder.join("index.html"))?;
-    write(&out.join("index.html"), site.door(&String::from_utf8_lossy(&index)))?;
+    let index = String::from_utf8_lossy(&index);
+    write(&out.join("index.html"), site.door(&index))?;
     // Where a web host looks for it.
     write(&out.join("404.html"), read(folder.join("404.html"))?)?;
     let Some(address) = &options.address else { return Ok(()) };
-    write(&out.join("sitemap.xml"), head::sitemap(address, site.languages, pages))?;
+    write(&out.join("sitemap.xml"), head::sitemap(address, site.languages, pages, &index))?;
     if let Some(robots) = head::robots(address) {
         write(&out.join("robots.txt"), robots)?;
     }

@@ -316,7 +316,7 @@ fn the_site_has_a_door_and_the_wrong_address_finds_its_style() {
     }
     assert!(!page.contains("<base"), "a link within the page would lead away from it");
     let sitemap = at_root("sitemap.xml").unwrap();
-    assert!(sitemap.contains("<loc>https://example.org/workshop/en/01-first.html</loc>"), "{sitemap}");
+    assert!(sitemap.contains("<loc>https://example.org/workshop/en/index.html</loc>"), "{sitemap}");
     assert!(at_root("robots.txt").is_none(), "no crawler asks in a folder");
     assert!(repository.0.path().join("site/preview.png").is_file());
 }

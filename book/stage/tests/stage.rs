@@ -5,7 +5,7 @@ use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 use feed::Feed;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use stage::{Site, Stage, StageError, book, server};
+use stage::{Site, Stage, StageError, server};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -988,26 +988,4 @@ async fn a_port_in_use_is_told_with_what_to_do() {
     assert!(matches!(error, StageError::PortInUse(_)));
     let sentence = error.to_string();
     assert!(sentence.contains("is in use") && sentence.contains("--port"), "{sentence}");
-}
-
-#[test]
-fn the_book_is_built_once_and_exported_as_a_site_that_asks_no_other_host() {
-    let (target, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let mut said = 0;
-    let files = book::export(&root(), target.path(), out.path(), None, &mut |_| said += 1).unwrap();
-    assert!(files > 20 && said > 0, "{files} files, {said} words");
-    for file in [".nojekyll", "index.html", "en/index.html", "en/03-server-sent-events.html"] {
-        assert!(out.path().join(file).is_file(), "{file}");
-    }
-    let chapter = fs::read_to_string(out.path().join("en/03-server-sent-events.html")).unwrap();
-    for asks in ["src=\"http", "src=\"//", "<link rel=\"stylesheet\" href=\"http", "url(http", "@import"] {
-        assert!(!chapter.contains(asks), "the chapter loads something from elsewhere: {asks}");
-    }
-
-    // Again, over what is there: nothing to build, and what others added stays.
-    fs::write(out.path().join("CNAME"), "book.example").unwrap();
-    said = 0;
-    assert_eq!(book::export(&root(), target.path(), out.path(), None, &mut |_| said += 1).unwrap(), files);
-    assert_eq!(said, 0, "nothing has changed, so nothing is built");
-    assert!(out.path().join("CNAME").is_file());
 }
