@@ -5,7 +5,12 @@
 //! [`Feed::subscribe`] hears what comes from now on. Reading and hearing are
 //! two calls on purpose: between them time passes, and an update that is
 //! published there belongs to whoever thought of it.
+//!
+//! The log is in memory, or it is kept elsewhere and several processes share
+//! it (see [`Keeper`]). Whoever reads or hears a feed notices no difference.
 
+mod copy;
+mod epoch;
 mod market;
 
 use std::{
@@ -26,6 +31,10 @@ use tokio_stream::{
     wrappers::{BroadcastStream, errors::BroadcastStreamRecvError},
 };
 
+use copy::Elsewhere;
+use epoch::Epochs;
+
+pub use copy::{Answer, Copy, Health, Keeper};
 pub use market::Market;
 
 /// One published update: `{ "seq": 1, "data": { … } }`.
@@ -94,6 +103,26 @@ impl fmt::Display for Missed {
 
 impl Error for Missed {}
 
+/// Why [`Feed::publish_within`] has given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreachable {
+    within: Duration,
+    why: Option<String>,
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the log did not confirm the update within {:?}, so it may or may not be in it",
+            self.within
+        )?;
+        self.why.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
+    }
+}
+
+impl Error for Unreachable {}
+
 /// A log of updates with one writer's end and any number of readers.
 ///
 /// Cloning a feed gives another handle to the same log.
@@ -102,13 +131,16 @@ pub struct Feed(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    epoch: String,
+    /// The log's names; one in memory keeps its first.
+    epochs: Epochs,
     /// How many updates the log keeps.
     capacity: usize,
     /// How long reading the log takes: nothing in memory, a round trip in a database.
     read_delay: Duration,
     log: Mutex<Log>,
     closed: watch::Sender<bool>,
+    /// Who keeps the log, if `log` is a copy.
+    elsewhere: Option<Elsewhere>,
 }
 
 #[derive(Debug)]
@@ -117,6 +149,21 @@ struct Log {
     head: u64,
     /// Gone once the feed is closed: that is how subscriptions end.
     live: Option<broadcast::Sender<Update>>,
+}
+
+impl Log {
+    /// Appends an update, and tells whoever listens.
+    fn push(&mut self, update: Update, capacity: usize) {
+        self.head = update.seq;
+        if self.kept.len() == capacity {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(update.clone());
+        if let Some(live) = &self.live {
+            // An error means that nobody listens just now.
+            let _ = live.send(update);
+        }
+    }
 }
 
 impl Feed {
@@ -129,7 +176,7 @@ impl Feed {
     pub fn named(epoch: &str, capacity: usize) -> Self {
         let capacity = capacity.max(1);
         Self(Arc::new(Shared {
-            epoch: epoch.to_owned(),
+            epochs: Epochs::new(epoch),
             capacity,
             read_delay: Duration::ZERO,
             log: Mutex::new(Log {
@@ -138,6 +185,7 @@ impl Feed {
                 live: Some(broadcast::Sender::new(capacity)),
             }),
             closed: watch::Sender::new(false),
+            elsewhere: None,
         }))
     }
 
@@ -159,7 +207,7 @@ impl Feed {
 
     /// The log's name. Positions of different epochs cannot be compared.
     pub fn epoch(&self) -> &str {
-        &self.0.epoch
+        self.0.epochs.now()
     }
 
     /// The number of the newest update; 0 while there is none.
@@ -169,20 +217,39 @@ impl Feed {
 
     /// Appends an update and tells every subscriber.
     ///
-    /// Publishing on a closed feed appends to the log and tells nobody.
+    /// Publishing on a closed feed appends to the log and tells nobody. Where
+    /// the log is kept elsewhere this takes until it has confirmed the update,
+    /// however long it is out of reach; the update is appended once.
     pub async fn publish(&self, data: impl Into<Value>) -> Update {
-        let mut log = self.log();
-        log.head += 1;
-        let update = Update { seq: log.head, data: data.into() };
-        if log.kept.len() == self.0.capacity {
-            log.kept.pop_front();
-        }
-        log.kept.push_back(update.clone());
-        if let Some(live) = &log.live {
-            // An error means that nobody listens just now.
-            let _ = live.send(update.clone());
-        }
-        update
+        let data = data.into();
+        let Some(elsewhere) = &self.0.elsewhere else {
+            let mut log = self.log();
+            let update = Update { seq: log.head + 1, data };
+            log.push(update.clone(), self.0.capacity);
+            return update;
+        };
+        let place = elsewhere.keeper.publish(data.clone()).await;
+        // Whoever publishes and then reads finds it.
+        elsewhere.reach(self, &place).await;
+        Update { seq: place.seq, data }
+    }
+
+    /// [`Feed::publish`] for whoever will not wait for a log that is out of reach.
+    ///
+    /// # Errors
+    /// [`Unreachable`] if the log has not confirmed the update within that time.
+    pub async fn publish_within(
+        &self,
+        within: Duration,
+        data: impl Into<Value>,
+    ) -> Result<Update, Unreachable> {
+        tokio::time::timeout(within, self.publish(data)).await.map_err(|_| {
+            let why = match self.health() {
+                Health::Well => None,
+                Health::Away { why } => Some(why),
+            };
+            Unreachable { within, why }
+        })
     }
 
     /// Everything in the log that is newer than `cursor`, oldest first. By the
@@ -190,11 +257,19 @@ impl Feed {
     ///
     /// # Errors
     /// [`Missed::Gone`] when updates after the cursor have been dropped,
-    /// [`Missed::OtherEpoch`] when the cursor is not of this log.
+    /// [`Missed::OtherEpoch`] when the cursor is not of this log. Where the log
+    /// is kept elsewhere it is asked before that is said, and waited for while
+    /// it is out of reach.
     pub async fn after(&self, cursor: impl Into<Cursor>) -> Result<Vec<Update>, Missed> {
         let cursor = cursor.into();
         self.travel().await;
-        let answer = self.read(&cursor);
+        let mut answer = self.read(&cursor);
+        if let (Err(Missed::OtherEpoch { .. }), Some(elsewhere)) = (&answer, &self.0.elsewhere) {
+            // Perhaps the copy is behind: a client that comes from another process is ahead of it.
+            let now = elsewhere.keeper.stands_at().await;
+            elsewhere.reach(self, &now).await;
+            answer = self.read(&cursor);
+        }
         self.travel().await;
         answer
     }
@@ -208,10 +283,10 @@ impl Feed {
 
     fn read(&self, cursor: &Cursor) -> Result<Vec<Update>, Missed> {
         let log = self.log();
-        let other_log = cursor.epoch.as_ref().is_some_and(|epoch| *epoch != self.0.epoch);
+        let other_log = cursor.epoch.as_ref().is_some_and(|epoch| epoch != self.epoch());
         if other_log || cursor.seq > log.head {
             return Err(Missed::OtherEpoch {
-                now: Cursor { epoch: Some(self.0.epoch.clone()), seq: log.head },
+                now: Cursor { epoch: Some(self.epoch().to_owned()), seq: log.head },
             });
         }
         let oldest = log.head + 1 - log.kept.len() as u64;
@@ -232,7 +307,13 @@ impl Feed {
         Subscription(BroadcastStream::new(live))
     }
 
+    /// All that the log holds.
+    fn kept(&self) -> Vec<Update> {
+        self.log().kept.iter().cloned().collect()
+    }
+
     /// Closes the market: subscriptions end once they have delivered what was published.
+    /// A log that several processes share goes on for the others.
     pub fn close(&self) {
         self.log().live = None;
         self.0.closed.send_replace(true);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::Feed;
+use crate::{Feed, Update};
 
 /// How often a price moves.
 const PACE: Duration = Duration::from_millis(500);
@@ -52,8 +52,14 @@ impl Market {
 
     /// Publishes what the market stands at, and then one move every half
     /// second, for ever. While the market is closed nothing moves.
+    ///
+    /// Prices that the log has already are gone on from: whoever traded before
+    /// has perhaps died in another process.
     pub async fn trade(mut self, feed: Feed) {
-        for price in self.prices().collect::<Vec<_>>() {
+        let told = self.go_on_from(&feed.kept());
+        let untold: Vec<Value> =
+            self.prices().filter(|price| !told.iter().any(|told| price["symbol"] == *told)).collect();
+        for price in untold {
             feed.publish(price).await;
         }
         let mut bell = tokio::time::interval(PACE);
@@ -63,6 +69,24 @@ impl Market {
                 feed.publish(self.tick()).await;
             }
         }
+    }
+
+    /// Takes the newest prices out of a log, and moves them otherwise than
+    /// those before; gives the symbols that it found.
+    fn go_on_from(&mut self, log: &[Update]) -> Vec<&'static str> {
+        let mut told = Vec::new();
+        for update in log.iter().rev() {
+            let Some(price) = update.data["price"].as_i64().filter(|price| *price > 0) else { continue };
+            let listed = self.prices.iter_mut().find(|(symbol, _)| update.data["symbol"] == *symbol);
+            if let Some((symbol, stands_at)) = listed
+                && !told.contains(symbol)
+            {
+                told.push(*symbol);
+                *stands_at = price;
+            }
+        }
+        self.state = self.state.wrapping_add(log.last().map_or(0, |update| update.seq));
+        told
     }
 
     /// A number below `bound`, by SplitMix64. Good enough for prices, and the same everywhere.
