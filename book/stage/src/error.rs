@@ -23,6 +23,8 @@ pub enum StageError {
     Module,
     /// The module behind the book's elements does not build, or cannot be packed; why.
     Widgets(String),
+    /// The feed is to be kept in a Redis that is not there.
+    Feed(feed_redis::ConnectError),
 }
 
 impl fmt::Display for StageError {
@@ -50,6 +52,9 @@ impl fmt::Display for StageError {
             ),
             Self::File(path, error) => write!(f, "{}: {error}.", path.display()),
             Self::Toolchain(sentence) => f.write_str(sentence),
+            Self::Feed(error) => {
+                write!(f, "{error} Without --feed the stage keeps its feed in its own memory.")
+            }
             Self::Widgets(why) => write!(f, "The book's elements cannot be built: {why}."),
             Self::Module => f.write_str("The page's module cannot be built: cargo says why above."),
         }
@@ -60,6 +65,7 @@ impl Error for StageError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Port(_, error) | Self::File(_, error) => Some(error),
+            Self::Feed(error) => Some(error),
             _ => None,
         }
     }

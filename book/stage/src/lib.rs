@@ -2,7 +2,7 @@
 //!
 //! `cargo stage` is this library behind a command line. [`book`] has the book
 //! built, [`site`] serves it from memory, [`live`] mounts the labs (of which
-//! `labs` is the list), [`server`] accepts connections and lets them go in the end. Under all of it lies
+//! `labs` is the list) on the feed that [`source`] opens, [`server`] accepts connections and lets them go in the end. Under all of it lies
 //! [`line`], the transport that can be tapped and cut; a browser is told from
 //! another by `visitor`, and `guard` stands at the door.
 
@@ -16,6 +16,7 @@ pub mod live;
 pub mod module;
 pub mod server;
 pub mod site;
+pub mod source;
 mod toolchain;
 mod visitor;
 pub mod widgets;
@@ -23,3 +24,4 @@ pub mod widgets;
 pub use error::StageError;
 pub use server::Stage;
 pub use site::Site;
+pub use source::Source;

@@ -9,13 +9,9 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use feed::Feed;
 use press::Address;
-use stage::{Site, Stage, StageError, book, book::For, module, server};
+use stage::{Site, Source, Stage, StageError, book, book::For, module, server};
 use tracing_subscriber::EnvFilter;
-
-/// How many updates the stage's feed keeps.
-const KEPT: usize = 1_000;
 
 /// Builds the book and serves it on this machine, with every lab live beside it.
 ///
@@ -28,6 +24,9 @@ struct Arguments {
     /// The port to listen on; 0 lets the system choose one
     #[arg(long, default_value_t = 8080)]
     port: u16,
+    /// Where the feed is kept: memory, or redis://HOST:PORT for a feed that several stages share
+    #[arg(long, value_name = "WHERE", default_value_t)]
+    feed: Source,
 }
 
 #[derive(Subcommand)]
@@ -72,7 +71,7 @@ fn run(arguments: Arguments) -> Result<(), StageError> {
     let root = book::find_root(&here)?;
     let target = book::target_folder(&root);
     match arguments.command {
-        None => serve(arguments.port, root, target),
+        None => serve(arguments.port, arguments.feed, root, target),
         Some(Action::Build { out, url }) => {
             let has_address = url.is_some();
             let mut progress = Progress::new();
@@ -96,9 +95,10 @@ fn run(arguments: Arguments) -> Result<(), StageError> {
 }
 
 #[tokio::main]
-async fn serve(port: u16, root: PathBuf, target: PathBuf) -> Result<(), StageError> {
-    // The port comes first: whoever must choose another should not wait for the book.
+async fn serve(port: u16, source: Source, root: PathBuf, target: PathBuf) -> Result<(), StageError> {
+    // Port and feed come first: whoever must choose others should not wait for the book.
     let listener = server::listen(port).await?;
+    let opened = source.open().await?;
     let building = {
         let root = root.clone();
         tokio::task::spawn_blocking(move || {
@@ -112,8 +112,8 @@ async fn serve(port: u16, root: PathBuf, target: PathBuf) -> Result<(), StageErr
         Ok(site) => site?,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
-    let feed = Feed::begun_now(KEPT);
-    tokio::spawn(feed::Market::new(1).trade(feed.clone()));
+    let feed = opened.feed.clone();
+    tokio::spawn(opened.trade());
     let port = listener.local_addr().map_or(port, |address| address.port());
     println!("http://127.0.0.1:{port}/  (Ctrl-C ends it)");
     Stage::new(&root, site, &feed).serve(listener, interrupted()).await;
