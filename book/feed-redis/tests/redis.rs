@@ -316,7 +316,7 @@ async fn an_entry_that_no_stage_wrote_does_not_stop_the_log() {
 #[tokio::test]
 async fn a_node_that_was_cut_off_catches_up_without_a_gap_or_a_repeat() {
     let Some(redis) = Redis::start().await else { return };
-    let gate = Gate::before(redis.socket()).await;
+    let gate = Gate::before(redis.port).await;
     let one = redis.node(100).await.feed();
     let two = Shared::connect(&gate.address(), 100).await.unwrap().feed();
     let mut heard = two.subscribe();
@@ -338,7 +338,7 @@ async fn a_node_that_was_cut_off_catches_up_without_a_gap_or_a_repeat() {
 #[tokio::test]
 async fn a_node_that_was_cut_off_for_too_long_ends_its_subscriptions_and_says_what_is_gone() {
     let Some(redis) = Redis::start().await else { return };
-    let gate = Gate::before(redis.socket()).await;
+    let gate = Gate::before(redis.port).await;
     let one = redis.node(5).await.feed();
     let two = Shared::connect(&gate.address(), 5).await.unwrap().feed();
     let mut heard = two.subscribe();
@@ -359,7 +359,7 @@ async fn a_node_that_was_cut_off_for_too_long_ends_its_subscriptions_and_says_wh
 #[tokio::test]
 async fn an_update_whose_confirmation_is_lost_is_appended_once() {
     let Some(redis) = Redis::start().await else { return };
-    let gate = Gate::before(redis.socket()).await;
+    let gate = Gate::before(redis.port).await;
     let deaf = Shared::connect(&gate.address(), 100).await.unwrap().feed();
     let other = redis.node(100).await.feed();
     deaf.publish("first").await;

@@ -1,7 +1,5 @@
 //! What stands between one node and its Redis, and can be shut.
 
-use std::net::SocketAddr;
-
 use feed_redis::Address;
 use tokio::{
     io::copy,
@@ -25,7 +23,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub(crate) async fn before(redis: SocketAddr) -> Self {
+    pub(crate) async fn before(redis: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let port = listener.local_addr().expect("a listener has an address").port();
         let passes = watch::Sender::new(Passes::All);
@@ -48,11 +46,11 @@ impl Gate {
     }
 }
 
-async fn relay(mut node: TcpStream, redis: SocketAddr, mut mode: watch::Receiver<Passes>) {
+async fn relay(mut node: TcpStream, redis: u16, mut mode: watch::Receiver<Passes>) {
     if *mode.borrow_and_update() == Passes::Nothing {
         return;
     }
-    let Ok(mut redis) = TcpStream::connect(redis).await else { return };
+    let Ok(mut redis) = TcpStream::connect(("127.0.0.1", redis)).await else { return };
     let mut deaf = mode.clone();
     let (mut asks, mut hears) = node.split();
     let (mut answers, mut asked) = redis.split();

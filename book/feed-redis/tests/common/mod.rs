@@ -3,7 +3,7 @@
 use std::{
     env,
     io::{self, Write},
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -21,7 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A server that can be ended and begun again on its port.
 pub(crate) struct Redis {
     data: TempDir,
-    port: u16,
+    pub(crate) port: u16,
     server: Option<Child>,
 }
 
@@ -109,10 +109,6 @@ impl Redis {
         let mut answer = String::new();
         line.read_to_string(&mut answer).await?;
         Ok(answer)
-    }
-
-    pub(crate) fn socket(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
     pub(crate) fn address(&self) -> Address {
