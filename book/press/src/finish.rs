@@ -24,6 +24,9 @@ const UNUSED: [&str; 10] = [
     ".nojekyll",
 ];
 
+/// What brings the class to a page on a stage, which serves these two by itself.
+const CLASS: &str = "<link rel=\"stylesheet\" href=\"/class/-/here.css\">\n<script type=\"module\" src=\"/class/-/here.js\"></script>\n";
+
 /// How the pages of one language are finished.
 pub(crate) struct Finish<'a> {
     /// What the pages say of themselves, their language among it.
@@ -97,6 +100,7 @@ impl Finish<'_> {
         }
         if self.on_stage {
             html = html.replacen("<html ", "<html data-stage ", 1);
+            html = html.replacen("</head>", &format!("{CLASS}</head>"), 1);
         }
         html = with_current(&self.site.completed(name, &html), name);
         match name {

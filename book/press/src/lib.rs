@@ -104,6 +104,7 @@ mod labels;
 mod links;
 mod markdown;
 mod notes;
+mod outline;
 mod predict;
 mod stages;
 mod transcripts;
@@ -111,6 +112,7 @@ mod warnings;
 
 pub use address::Address;
 pub use fault::{Fault, Faults};
+pub use outline::{AnswerOutline, PageOutline, QuestionOutline, outline};
 pub use stages::{Check, Draw};
 
 use finish::Finish;

@@ -61,6 +61,12 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
     }
 }
 
+/// Whether whoever asks would show a page: a browser that follows a link or sends a form, and no script.
+pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
 /// Ends every event stream once the stage drains: a stream that never ends
 /// would keep a graceful stop waiting for ever. Clients come back by themselves.
 pub(crate) async fn end_streams(

@@ -42,7 +42,7 @@ pub(crate) enum Control {
     Market,
 }
 
-static LABS: [Entry; 5] = [
+pub(crate) static LABS: [Entry; 5] = [
     Entry {
         number: 1,
         title: "Prices on request",

@@ -4,9 +4,10 @@
 //! built, [`site`] serves it from memory, [`live`] mounts the labs (of which
 //! `labs` is the list) on the feed that [`source`] opens, [`server`] accepts connections and lets them go in the end. Under all of it lies
 //! [`line`], the transport that can be tapped and cut; a browser is told from
-//! another by `visitor`, and `guard` stands at the door.
+//! another by `visitor`, and `guard` stands at the door. [`class`] is who is in the room.
 
 pub mod book;
+pub mod class;
 mod ear;
 pub mod error;
 mod guard;

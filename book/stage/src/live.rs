@@ -452,11 +452,7 @@ fn act(
         return (StatusCode::FORBIDDEN, "Open the lab's page first.\n").into_response();
     };
     what(&visitor);
-    let wants_page = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"));
-    if wants_page {
+    if guard::wants_page(headers) {
         Redirect::to(&format!("{}/", lab.path)).into_response()
     } else {
         StatusCode::NO_CONTENT.into_response()

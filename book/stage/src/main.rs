@@ -2,31 +2,52 @@
 
 use std::{
     env,
-    io::{IsTerminal, Write, stderr},
+    io::{IsTerminal, Write, stderr, stdout},
     path::PathBuf,
     process::ExitCode,
     time::Instant,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use press::Address;
-use stage::{Site, Source, Stage, StageError, book, book::For, module, server};
+use stage::{
+    Site, Source, Stage, StageError, book,
+    book::For,
+    class::{address, keep::Keep},
+    module, server,
+};
 use tracing_subscriber::EnvFilter;
 
 /// Builds the book and serves it on this machine, with every lab live beside it.
 ///
 /// Ctrl-C ends it. RUST_LOG=info shows what it does.
+///
+/// For a class: open the instructor's link that is printed at the start (it works once), project /class, and let
+/// students join with `cargo lab join` or at /join. `--public` lets them reach this machine.
 #[derive(Parser)]
 #[command(name = "cargo stage", bin_name = "cargo stage", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Action>,
+    #[command(flatten)]
+    serving: Serving,
+}
+
+/// What a stage is to be like that serves.
+#[derive(Args)]
+struct Serving {
     /// The port to listen on; 0 lets the system choose one
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// Where the feed is kept: memory, or redis://HOST:PORT for a feed that several stages share
     #[arg(long, value_name = "WHERE", default_value_t)]
     feed: Source,
+    /// Let others on the network in: listen on every interface, and print the address and a QR code
+    #[arg(long)]
+    public: bool,
+    /// Write down what the class does, a line of JSON each time (names, progress, votes); else it is forgotten
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -71,7 +92,7 @@ fn run(arguments: Arguments) -> Result<(), StageError> {
     let root = book::find_root(&here)?;
     let target = book::target_folder(&root);
     match arguments.command {
-        None => serve(arguments.port, arguments.feed, root, target),
+        None => serve(arguments.serving, root, target),
         Some(Action::Build { out, url }) => {
             let has_address = url.is_some();
             let mut progress = Progress::new();
@@ -95,10 +116,15 @@ fn run(arguments: Arguments) -> Result<(), StageError> {
 }
 
 #[tokio::main]
-async fn serve(port: u16, source: Source, root: PathBuf, target: PathBuf) -> Result<(), StageError> {
+async fn serve(serving: Serving, root: PathBuf, target: PathBuf) -> Result<(), StageError> {
+    let Serving { port, feed, public, keep } = serving;
     // Port and feed come first: whoever must choose others should not wait for the book.
-    let listener = server::listen(port).await?;
-    let opened = source.open().await?;
+    let listener = match public {
+        true => server::listen_to_everyone(port).await?,
+        false => server::listen(port).await?,
+    };
+    let opened = feed.open().await?;
+    let keep = keep.map(|path| Keep::open(&path)).transpose()?;
     let building = {
         let root = root.clone();
         tokio::task::spawn_blocking(move || {
@@ -115,9 +141,41 @@ async fn serve(port: u16, source: Source, root: PathBuf, target: PathBuf) -> Res
     let feed = opened.feed.clone();
     tokio::spawn(opened.trade());
     let port = listener.local_addr().map_or(port, |address| address.port());
+    let stage = Stage::new(&root, site, &feed);
     println!("http://127.0.0.1:{port}/  (Ctrl-C ends it)");
-    Stage::new(&root, site, &feed).serve(listener, interrupted()).await;
+    match stage.class().link() {
+        Ok(link) => {
+            println!("The instructor's console, a link that works once: http://127.0.0.1:{port}{link}")
+        }
+        Err(error) => eprintln!("There is no link to the instructor's console: {error}."),
+    }
+    if public {
+        tell_everyone(&stage, port);
+    }
+    if let Some(keep) = keep {
+        stage.class().keep(keep);
+    }
+    stage.serve(listener, interrupted()).await;
     Ok(())
+}
+
+/// Prints where others reach this stage, and that they do.
+fn tell_everyone(stage: &Stage, port: u16) {
+    println!("\nThis stage is open to everyone who can reach this machine over a network.");
+    let addresses = address::addresses();
+    let Some((first, others)) = addresses.split_first() else {
+        println!("At the moment that is nobody: this machine has no address on a network.");
+        return;
+    };
+    let url = format!("http://{first}:{port}");
+    println!("Students come to {url}/join, or with `cargo lab join {url}`. Project {url}/class");
+    for other in others {
+        println!("(Where that does not answer, perhaps http://{other}:{port}/join does.)");
+    }
+    if let Some(code) = address::in_terminal(&format!("{url}/join")).filter(|_| stdout().is_terminal()) {
+        println!("\n{code}");
+    }
+    stage.class().reached_at(url);
 }
 
 /// Waits for Ctrl-C. A second one, or one while the book is built, ends the program at once.

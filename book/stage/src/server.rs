@@ -1,6 +1,8 @@
 //! The server: accepts connections, answers them, lets them go in the end.
 
-use std::{convert::Infallible, future::Future, path::Path, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, future::Future, net::Ipv4Addr, path::Path, pin::pin, sync::Arc, time::Duration,
+};
 
 use axum::{
     Router,
@@ -22,7 +24,9 @@ use tokio::{
 use tower::ServiceExt;
 
 use crate::{
-    StageError, guard,
+    StageError,
+    class::{self, Class},
+    guard,
     line::{Line, Tap},
     live,
     site::Site,
@@ -44,6 +48,7 @@ pub(crate) struct Connection(pub(crate) Arc<Tap>);
 /// A stage that is ready to serve.
 pub struct Stage {
     router: Router,
+    class: Arc<Class>,
     draining: Arc<watch::Sender<bool>>,
 }
 
@@ -52,7 +57,19 @@ pub struct Stage {
 /// # Errors
 /// [`StageError::PortInUse`] or [`StageError::Port`].
 pub async fn listen(port: u16) -> Result<TcpListener, StageError> {
-    TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| match error.kind() {
+    listen_at(Ipv4Addr::LOCALHOST, port).await
+}
+
+/// Listens on every interface of this machine: whoever reaches the machine reaches the stage.
+///
+/// # Errors
+/// [`StageError::PortInUse`] or [`StageError::Port`].
+pub async fn listen_to_everyone(port: u16) -> Result<TcpListener, StageError> {
+    listen_at(Ipv4Addr::UNSPECIFIED, port).await
+}
+
+async fn listen_at(address: Ipv4Addr, port: u16) -> Result<TcpListener, StageError> {
+    TcpListener::bind((address, port)).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => StageError::PortInUse(port),
         _ => StageError::Port(port, error),
     })
@@ -62,9 +79,11 @@ impl Stage {
     /// A stage with a built book and the labs of the repository at `root`, all of which publish from `feed`.
     pub fn new(root: &Path, site: Site, feed: &Feed) -> Self {
         let draining = Arc::new(watch::Sender::new(false));
+        let class = Arc::new(Class::new(root));
         let router = Router::new()
             .route("/", get(|| async { Redirect::temporary("/en/") }))
             .merge(live::router(root, feed))
+            .merge(class::router(Arc::clone(&class)))
             .fallback(book)
             .with_state(Arc::new(site))
             .layer(middleware::from_fn({
@@ -72,7 +91,12 @@ impl Stage {
                 move |request, next| guard::end_streams(Arc::clone(&draining), request, next)
             }))
             .layer(middleware::from_fn(guard::guard));
-        Self { router, draining }
+        Self { router, class, draining }
+    }
+
+    /// The class that this stage can hold.
+    pub fn class(&self) -> &Class {
+        &self.class
     }
 
     /// Serves until `stop` is done, then drains: event streams end, exchanges
@@ -113,6 +137,7 @@ impl Stage {
         if timeout(DRAIN, all).await.is_err() {
             tracing::info!(left = open.len(), "connections are closed before they are done");
         }
+        self.class.flush();
     }
 }
 

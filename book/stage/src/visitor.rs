@@ -42,7 +42,7 @@ pub(crate) struct Visitors {
 impl Visitors {
     /// The visitor whose cookie this request carries, if the stage gave it out.
     pub(crate) fn find(&self, headers: &HeaderMap) -> Option<Arc<Visitor>> {
-        let id = cookie(headers)?;
+        let id = cookie(headers, COOKIE)?;
         let visitor = self.known().get(id).cloned()?;
         visitor.state().seen = Instant::now();
         Some(visitor)
@@ -80,14 +80,15 @@ impl Visitors {
     }
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// What the browser says under this cookie's name.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == COOKIE).then_some(value))
+        .find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
 /// One browser.

@@ -1,0 +1,257 @@
+//! Those who take part: a visitor's own page, votes, and what `cargo lab` says.
+//!
+//! # What `cargo lab` sends
+//!
+//! Small JSON by POST. Every answer that is not 2xx is a sentence.
+//!
+//! | path | `Authorization` | body | answer |
+//! |---|---|---|---|
+//! | `/class/join` | none | `{"version":1,"name":"Sari"}` | `{"version":1,"name":"Sari 2","token":"…"}` |
+//! | `/class/report` | `Bearer` token | `{"version":1,"lab":3,"total":7,"done":[1,2],"open":[3]}` | 204 |
+//! | `/class/leave` | `Bearer` token | none | 204 |
+//!
+//! An empty name asks for one that the stage makes up. A report names the TODOs that were graded; of the others it
+//! says nothing. There is no place in it for code.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    Class, Fields, Reach, done, html,
+    name::Name,
+    room::{Graded, Result, Trouble},
+    stream::{self, Parts},
+};
+use crate::visitor::cookie;
+
+/// The cookie's name.
+const COOKIE: &str = "stage_class";
+/// What this stage and `cargo lab` speak.
+const VERSION: u32 = 1;
+
+pub(super) fn router() -> Router<Arc<Class>> {
+    Router::new()
+        .route("/join", get(|| async { Redirect::to("/class/me") }))
+        .route("/class/me", get(me))
+        .route("/class/me/events", get(events))
+        .route("/class/me/name", post(name))
+        .route("/class/me/leave", post(leave))
+        .route("/class/vote", post(vote))
+        .route("/class/join", post(join))
+        .route("/class/report", post(report))
+        .route("/class/leave", post(leave_by_token))
+}
+
+/// The token in the browser's cookie.
+pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, COOKIE)
+}
+
+fn set_cookie(token: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("{COOKIE}={token}; Path=/class; HttpOnly; SameSite=Strict")).ok()
+}
+
+/// The token of whoever asks, which is a new one for who has none; gives it to the browser with the answer.
+pub(super) fn as_somebody(
+    class: &Class,
+    headers: &HeaderMap,
+    answer: impl FnOnce(&str) -> Response,
+) -> Response {
+    let known = token(headers);
+    let new = match class.room().welcome(known) {
+        Ok(new) => new,
+        Err(trouble) => return trouble.into_response(),
+    };
+    let mut response = answer(new.as_deref().or(known).unwrap_or_default());
+    if let Some(cookie) = new.as_deref().and_then(set_cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// A visitor's own page.
+async fn me(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
+    as_somebody(&class, &headers, |token| {
+        let page = page(&class, &headers, token);
+        ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()
+    })
+}
+
+fn page(class: &Class, headers: &HeaderMap, token: &str) -> String {
+    let parts = drawn(class, token);
+    let part = |id: &str| parts.get(id).map_or("", String::as_str);
+    let content = format!(
+        "{}<main class=\"stage-main class-me\">\n<section id=\"call\" aria-live=\"polite\">{}</section>\n\
+         <section id=\"name\">{}</section>\n<section id=\"vote-room\" aria-live=\"polite\">{}</section>\n\
+         <section class=\"class-further\"><h2>With the labs on your machine</h2>\
+         <p>Your progress stands on the board after this, and nothing of your code:</p>\
+         <p><code>cargo lab join {}</code></p></section>\n</main>\n",
+        html::HEAD,
+        part("call"),
+        part("name"),
+        part("vote-room"),
+        html::escape(&class.address(headers))
+    );
+    html::page("Your place in the class", "class-own", Some("/class/me/events"), &content)
+}
+
+fn drawn(class: &Class, token: &str) -> Parts {
+    let room = class.room();
+    let call = room.call().map_or_else(String::new, |call| {
+        format!(
+            "<p class=\"class-call\">The instructor asks you to <a href=\"{0}\">{0}</a>.</p>",
+            html::escape(&call.path)
+        )
+    });
+    if !room.is_on() {
+        let words = "<h1>No class is on</h1><p>It begins when the instructor opens the console. The book is <a href=\"/en/\">here</a> meanwhile.</p>";
+        return Parts::from([("call", call), ("name", words.to_owned()), ("vote-room", String::new())]);
+    }
+    let name = match room.member(token) {
+        Some(member) => format!(
+            "<h1>You are on the board as <bdi class=\"class-name\">{}</bdi></h1><div class=\"stage-controls\">{}<a href=\"/en/\">Open the book</a></div>",
+            html::escape(member.name.as_str()),
+            html::button("leave", "/class/me/leave", &[], "", "Take my name off")
+        ),
+        None => "<h1>Join the class</h1><form method=\"post\" action=\"/class/me/name\" class=\"class-form\">\
+             <label for=\"own-name\">A name for the board, which everyone in the room sees</label>\
+             <input id=\"own-name\" name=\"name\" autocomplete=\"nickname\" required maxlength=\"200\">\
+             <button id=\"join\" class=\"primary\">Join</button></form>\
+             <p class=\"stage-hint\">You may vote without one. Your name is forgotten when the class ends, unless the instructor keeps the board.</p>"
+            .to_owned(),
+    };
+    Parts::from([("call", call), ("name", name), ("vote-room", html::vote(class, &room, token))])
+}
+
+async fn events(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
+    as_somebody(&class, &headers, |token| {
+        let token = token.to_owned();
+        stream::parts(Arc::clone(&class), &headers, move |class| drawn(class, &token))
+    })
+}
+
+async fn name(State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
+    as_somebody(&class, &headers, |token| {
+        let name = Name::read(Fields::read(&body).get("name")).map_err(Trouble::Bad);
+        let joined = name.and_then(|name| class.change(Reach::Board, |room| room.join(token, name)));
+        if let Ok(name) = &joined {
+            class.note(json!({ "what": "joined", "name": name.as_str() }));
+        }
+        done(&headers, "/class/me", joined.map(drop))
+    })
+}
+
+async fn leave(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
+    done(&headers, "/class/me", leaves(&class, token(&headers)))
+}
+
+fn leaves(class: &Class, token: Option<&str>) -> Result<()> {
+    let name = class.change(Reach::Board, |room| room.leave(token.unwrap_or_default()))?;
+    class.note(json!({ "what": "left", "name": name.as_str() }));
+    Ok(())
+}
+
+async fn vote(State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
+    let fields = Fields::read(&body);
+    let voted = (|| {
+        let asked = class.find(fields.get("question"))?;
+        let answer = fields.get("answer").parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        let answer = answer
+            .ok_or_else(|| Trouble::Bad(format!("Choose one of the answers 1 to {}.", asked.answers)))?;
+        let token = token(&headers).unwrap_or_default();
+        class.change(Reach::Board, |room| room.vote(token, asked, answer)).map(drop)
+    })();
+    done(&headers, "/class/me", voted)
+}
+
+/// What `cargo lab join` sends.
+#[derive(Deserialize)]
+struct Joining {
+    name: String,
+}
+
+/// What the bench sends after a grading.
+#[derive(Deserialize)]
+struct Report {
+    lab: u8,
+    total: u8,
+    done: Vec<u8>,
+    open: Vec<u8>,
+}
+
+/// The version, before anything else is asked of the words.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
+    let Versioned { version } = serde_json::from_slice(body)
+        .map_err(|error| Trouble::Bad(format!("This is not what `cargo lab` sends: {error}.")))?;
+    if version != VERSION {
+        return Err(Trouble::Bad(format!(
+            "This stage speaks version {VERSION} of what `cargo lab` sends, and this is version {version}: use the same release of the book on both sides."
+        )));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| Trouble::Bad(format!("This is not what `cargo lab` sends: {error}.")))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+async fn join(State(class): State<Arc<Class>>, body: Bytes) -> Response {
+    let joined = (|| {
+        let Joining { name } = read(&body)?;
+        let name = if name.is_empty() { "Student" } else { &name };
+        let name = Name::read(name).map_err(Trouble::Bad)?;
+        let token =
+            class.room().welcome(None)?.ok_or(Trouble::Full("The stage can take nobody else now."))?;
+        let name = class.change(Reach::Board, |room| room.join(&token, name))?;
+        Ok::<_, Trouble>((name, token))
+    })();
+    match joined {
+        Ok((name, token)) => {
+            class.note(json!({ "what": "joined", "name": name.as_str() }));
+            axum::Json(json!({ "version": VERSION, "name": name.as_str(), "token": token })).into_response()
+        }
+        Err(trouble) => trouble.into_response(),
+    }
+}
+
+async fn report(State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
+    let reported = (|| {
+        let Report { lab, total, done, open } = read(&body)?;
+        let graded = Graded { lab, total, done, open };
+        let note = class.change(Reach::Board, |room| {
+            let member = room.graded(bearer(&headers).unwrap_or_default(), &graded)?;
+            let done = member.labs.get(&lab).map_or(0, |progress| progress.done());
+            Ok(json!({ "what": "graded", "name": member.name.as_str(), "lab": lab, "done": done, "total": total }))
+        })?;
+        class.note(note);
+        Ok(())
+    })();
+    done_for_lab(reported)
+}
+
+async fn leave_by_token(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
+    done_for_lab(leaves(&class, bearer(&headers)))
+}
+
+fn done_for_lab(result: Result<()>) -> Response {
+    match result {
+        Ok(()) => axum::http::StatusCode::NO_CONTENT.into_response(),
+        Err(trouble) => trouble.into_response(),
+    }
+}

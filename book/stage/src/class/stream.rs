@@ -1,0 +1,122 @@
+//! Event streams of pages that change: each event holds the parts that differ from what this reader has.
+
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    http::{HeaderMap, HeaderName},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures_util::stream;
+use serde_json::json;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+use super::Class;
+
+/// How long a stream is silent at most.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Between two events of one stream lies this at least: a class that votes makes one change of many.
+const PACE: Duration = Duration::from_millis(250);
+/// When a browser comes back, in milliseconds.
+const RETRY: Duration = Duration::from_millis(1_500);
+
+/// A page's parts: the HTML of each, by the id of the element that it fills.
+pub(super) type Parts = BTreeMap<&'static str, String>;
+
+/// Where a reader of a stream is.
+struct Follow<D> {
+    class: Arc<Class>,
+    draw: D,
+    number: watch::Receiver<u64>,
+    /// What the reader has.
+    had: Parts,
+    /// The reader has everything up to now, though not from this stream.
+    is_current: bool,
+    next: Instant,
+}
+
+/// Streams the parts that `draw` gives, whenever they change.
+pub(super) fn parts<D>(class: Arc<Class>, headers: &HeaderMap, draw: D) -> Response
+where
+    D: Fn(&Class) -> Parts + Send + 'static,
+{
+    let number = class.changed.subscribe();
+    let is_current = last_event(headers) == Some(&*id(&class, *number.borrow()));
+    let follow = Follow { class, draw, number, had: Parts::new(), is_current, next: Instant::now() };
+    let events = stream::unfold(follow, |mut follow| async move {
+        let event = follow.event().await?;
+        Some((Ok::<_, Infallible>(event), follow))
+    });
+    answer(events)
+}
+
+impl<D: Fn(&Class) -> Parts> Follow<D> {
+    async fn event(&mut self) -> Option<Event> {
+        if std::mem::take(&mut self.is_current) {
+            // It gets everything with the next change: what is drawn now may already be newer than what it has.
+            self.number.changed().await.ok()?;
+        }
+        loop {
+            sleep_until(self.next).await;
+            let number = *self.number.borrow_and_update();
+            let mut now = (self.draw)(&self.class);
+            let changed: Parts = now
+                .iter()
+                .filter(|(part, html)| self.had.get(*part) != Some(*html))
+                .map(|(part, html)| (*part, html.clone()))
+                .collect();
+            if !changed.is_empty() {
+                std::mem::swap(&mut self.had, &mut now);
+                self.next = Instant::now() + PACE;
+                let data = json!(changed).to_string();
+                return Some(
+                    Event::default().event("parts").id(id(&self.class, number)).retry(RETRY).data(data),
+                );
+            }
+            self.number.changed().await.ok()?;
+        }
+    }
+}
+
+/// Streams what concerns every page, until the class is over.
+pub(super) fn here(class: Arc<Class>, headers: &HeaderMap, token: String) -> Response {
+    let number = class.called.subscribe();
+    let is_current = last_event(headers) == Some(&*id(&class, *number.borrow()));
+    let state = (class, number, token, is_current, Instant::now(), true);
+    let events = stream::unfold(state, |(class, mut number, token, is_current, next, goes_on)| async move {
+        if !goes_on {
+            return None;
+        }
+        if is_current {
+            number.changed().await.ok()?;
+        }
+        sleep_until(next).await;
+        let at = *number.borrow_and_update();
+        let (data, goes_on) = {
+            let room = class.room();
+            let question = class.described(&room, &token);
+            (json!({ "question": question, "call": room.call() }), room.is_on())
+        };
+        let event = Event::default().event(if goes_on { "class" } else { "over" });
+        let event = event.id(id(&class, at)).retry(RETRY).data(data.to_string());
+        Some((Ok::<_, Infallible>(event), (class, number, token, true, Instant::now() + PACE, goes_on)))
+    });
+    answer(events)
+}
+
+fn answer(events: impl futures_util::Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
+    Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response()
+}
+
+fn id(class: &Class, number: u64) -> String {
+    format!("{}-{number}", class.era)
+}
+
+fn last_event(headers: &HeaderMap) -> Option<&str> {
+    headers.get(HeaderName::from_static("last-event-id"))?.to_str().ok()
+}
