@@ -21,10 +21,13 @@ const memory = {
 
 /**
  * @template {keyof HTMLElementTagNameMap} T
- * @param {T} tag @param {Partial<HTMLElementTagNameMap[T]>} [properties] @param {(Node | string)[]} children
+ * @param {T} tag @param {object} properties what it is given beside its children
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElementTagNameMap[T]}
  */
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
+function make(tag, properties, ...children) {
+  const element = document.createElement(tag);
+  Object.assign(element, properties);
   element.append(...children);
   return element;
 }
@@ -119,7 +122,7 @@ function vote(question) {
 function form(question) {
   const choices = question.answers.map((answer, at) => {
     const input = make('input', { type: 'radio', name: 'answer', value: String(at + 1), required: true, checked: at === question.mine });
-    const words = make('span');
+    const words = make('span', {});
     words.innerHTML = answer;
     return make('label', {}, input, ' ', words);
   });
@@ -147,7 +150,7 @@ function result(question) {
   const counts = question.counts ?? [];
   const most = Math.max(1, ...counts);
   const rows = question.answers.map((answer, at) => {
-    const words = make('span');
+    const words = make('span', {});
     words.innerHTML = answer;
     const isRight = question.right?.includes(at) ?? false;
     const row = make('li', {}, ...(isRight ? [make('strong', {}, '✓ Right'), ' '] : []), words, ...(question.mine === at ? [' (you)'] : []));
@@ -195,3 +198,5 @@ document.addEventListener('visibilitychange', () => (document.hidden ? stop() : 
 addEventListener('pagehide', stop);
 addEventListener('pageshow', (event) => { if (event.persisted) listen(); });
 listen();
+
+export {};

@@ -65,3 +65,5 @@ document.addEventListener('submit', async (event) => {
   if (answer?.ok) return say('');
   say(answer ? await answer.text() : 'The stage is out of reach: that was not done.');
 });
+
+export {};

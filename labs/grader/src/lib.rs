@@ -7,10 +7,12 @@
 //!
 //! The library reads no files and starts no threads, so that it runs in the
 //! book's page (wasm) as it runs under `cargo test`. What only a terminal
-//! needs stands in [`harness`].
+//! needs stands in [`harness`] and [`class`].
 
 mod bench;
 mod check;
+#[cfg(not(target_family = "wasm"))]
+pub mod class;
 mod client;
 mod net;
 mod page;

@@ -6,7 +6,7 @@
 //!
 //! | path | `Authorization` | body | answer |
 //! |---|---|---|---|
-//! | `/class/join` | none | `{"version":1,"name":"Sari"}` | `{"version":1,"name":"Sari 2","token":"…"}` |
+//! | `/class/join` | none, or `Bearer` token to change one's name | `{"version":1,"name":"Sari"}` | `{"version":1,"name":"Sari 2","token":"…"}` |
 //! | `/class/report` | `Bearer` token | `{"version":1,"lab":3,"total":7,"done":[1,2],"open":[3]}` | 204 |
 //! | `/class/leave` | `Bearer` token | none | 204 |
 //!
@@ -67,13 +67,12 @@ pub(super) fn as_somebody(
     headers: &HeaderMap,
     answer: impl FnOnce(&str) -> Response,
 ) -> Response {
-    let known = token(headers);
-    let new = match class.room().welcome(known) {
-        Ok(new) => new,
+    let (token, is_new) = match class.room().welcome(token(headers)) {
+        Ok(welcomed) => welcomed,
         Err(trouble) => return trouble.into_response(),
     };
-    let mut response = answer(new.as_deref().or(known).unwrap_or_default());
-    if let Some(cookie) = new.as_deref().and_then(set_cookie) {
+    let mut response = answer(&token);
+    if let Some(cookie) = is_new.then(|| set_cookie(&token)).flatten() {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
@@ -211,13 +210,13 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-async fn join(State(class): State<Arc<Class>>, body: Bytes) -> Response {
+async fn join(State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
     let joined = (|| {
         let Joining { name } = read(&body)?;
         let name = if name.is_empty() { "Student" } else { &name };
         let name = Name::read(name).map_err(Trouble::Bad)?;
-        let token =
-            class.room().welcome(None)?.ok_or(Trouble::Full("The stage can take nobody else now."))?;
+        // Who joins again changes their name and keeps their place.
+        let (token, _) = class.room().welcome(bearer(&headers))?;
         let name = class.change(Reach::Board, |room| room.join(&token, name))?;
         Ok::<_, Trouble>((name, token))
     })();

@@ -232,11 +232,14 @@ impl Room {
         Err(Trouble::Late("No class is on: it begins when the instructor opens the console."))
     }
 
-    /// Notes that somebody is there, class or not; gives a token to who has none, or one of another time.
-    pub(crate) fn welcome(&mut self, token: Option<&str>) -> Result<Option<String>> {
-        if let Some(person) = token.and_then(|token| self.people.get_mut(token)) {
+    /// Notes that somebody is there, class or not; gives their token, and whether it is a new one, for who
+    /// has none or one of another time.
+    pub(crate) fn welcome(&mut self, token: Option<&str>) -> Result<(String, bool)> {
+        if let Some(token) = token
+            && let Some(person) = self.people.get_mut(token)
+        {
             person.seen = Instant::now();
-            return Ok(None);
+            return Ok((token.to_owned(), false));
         }
         let token = random().map_err(|_| Trouble::Full("The stage can take nobody else now."))?;
         self.people.insert(token.clone(), Person { seen: Instant::now(), member: None });
@@ -248,7 +251,7 @@ impl Room {
                 self.people.remove(&oldest);
             }
         }
-        Ok(Some(token))
+        Ok((token, true))
     }
 
     /// Puts a name on the board, or another one for who has one; gives it as it is there.
@@ -405,7 +408,7 @@ mod tests {
     }
 
     fn guest(room: &mut Room) -> String {
-        room.welcome(None).unwrap().unwrap()
+        room.welcome(None).unwrap().0
     }
 
     fn member(room: &mut Room, name: &str) -> String {

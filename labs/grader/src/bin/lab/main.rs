@@ -2,6 +2,7 @@
 //! lab anew, compares it with its solution; and proves the grader for those who maintain it.
 
 mod cargo;
+mod class;
 mod compare;
 mod diff;
 mod hint;
@@ -89,6 +90,23 @@ enum Command {
         spoil: bool,
     },
 
+    /// Put your progress on the board of a class
+    ///
+    /// From then on each grading tells the stage which TODOs pass, and nothing of your code. What
+    /// proves to the stage that it is you is kept in target/lab/class.json, until `cargo lab leave`.
+    Join {
+        /// The stage's address, as it stands on the board
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+
+        /// Your name on the board; you are asked for one without it
+        #[arg(long)]
+        name: Option<String>,
+    },
+
+    /// Take your name off the board, and tell the class nothing more
+    Leave,
+
     /// Prove the grader: the start, the solution, wrong answers and other right ones
     ///
     /// For those who maintain the labs. Works on copies in the target folder, and writes elsewhere
@@ -144,6 +162,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Some(Command::Compare { lab, spoil }) => {
             compare::compare(&repo, &repo.lab(lab)?, spoil, paint)?;
         }
+        Some(Command::Join { address, name }) => class::join(&repo, address, name)?,
+        Some(Command::Leave) => class::leave(&repo)?,
         Some(Command::Prove { lab, only, accept, strict, write_start }) => {
             let labs = match lab {
                 Some(number) => vec![repo.lab(number)?],
