@@ -98,8 +98,10 @@ fn page(class: &Class) -> String {
         })
         .collect();
     let room = |id: &str, title: &str, content: &str| {
+        // What grows with the class has a row of its own.
+        let wide = if id == "who" { " room-wide" } else { "" };
         format!(
-            "<section class=\"room\" aria-labelledby=\"{id}-title\"><h2 id=\"{id}-title\">{title}</h2>{content}</section>\n"
+            "<section class=\"room{wide}\" aria-labelledby=\"{id}-title\"><h2 id=\"{id}-title\">{title}</h2>{content}</section>\n"
         )
     };
     let content = format!(
@@ -127,7 +129,6 @@ fn page(class: &Class) -> String {
                 html::places(class)
             )
         ),
-        room("who", "Who is here", &format!("<div id=\"members\">{}</div>", part("members"))),
         room(
             "device",
             "Another device",
@@ -136,6 +137,7 @@ fn page(class: &Class) -> String {
                 "<form method=\"post\" action=\"/instructor/link\" data-opens><button id=\"link\">A link for another device</button></form>"
             )
         ),
+        room("who", "Who is here", &format!("<div id=\"members\">{}</div>", part("members"))),
     );
     html::page("The console", "console", Some("/instructor/events"), &content)
 }

@@ -151,7 +151,15 @@ pub(super) fn members(room: &Room, removable: bool) -> String {
 
 fn card(member: &Member, removable: bool) -> String {
     let name = escape(member.name.as_str());
-    let labs: String = member.labs.iter().map(|(number, progress)| progress_of(*number, progress)).collect();
+    let (finished, begun): (Vec<_>, Vec<_>) =
+        member.labs.iter().partition(|(_, progress)| progress.is_done());
+    // A lab that is finished needs no row of its own: a whole class fits on the screen.
+    let finished: String = finished.iter().map(|(number, _)| finished_lab(**number)).collect();
+    let finished = match finished.as_str() {
+        "" => finished,
+        _ => format!("<div class=\"class-finished\">{finished}</div>"),
+    };
+    let labs: String = begun.iter().map(|(number, progress)| progress_of(**number, progress)).collect();
     let remove = if removable {
         let number = member.number.to_string();
         let words = format!("Remove<span class=\"visually-hidden\"> {name}</span>");
@@ -159,11 +167,22 @@ fn card(member: &Member, removable: bool) -> String {
     } else {
         String::new()
     };
-    format!("<li class=\"class-member\"><bdi class=\"class-name\">{name}</bdi>{remove}{labs}</li>")
+    format!("<li class=\"class-member\"><bdi class=\"class-name\">{name}</bdi>{remove}{finished}{labs}</li>")
+}
+
+fn mark(number: u8) -> &'static str {
+    LABS.iter().find(|lab| lab.number == number).map_or("", |lab| lab.mark)
+}
+
+fn finished_lab(number: u8) -> String {
+    format!(
+        "<span data-technique=\"{}\">Lab {number} ✓<span class=\"visually-hidden\"> all done</span></span> ",
+        mark(number)
+    )
 }
 
 fn progress_of(number: u8, progress: &Progress) -> String {
-    let mark = LABS.iter().find(|lab| lab.number == number).map_or("", |lab| lab.mark);
+    let mark = mark(number);
     let (done, total) = (progress.done(), progress.total());
     let open: Vec<String> = (1..)
         .zip(progress.todos())
