@@ -262,6 +262,25 @@
     });
   }
 
+  /** What was read can be read again without a network, where a web host serves the book (theme/offline). */
+  async function keptForLater() {
+    const { offline } = root.dataset;
+    const workers = navigator.serviceWorker;
+    if (!offline || !workers) return;
+    try {
+      const isFirst = !workers.controller;
+      await workers.register(new URL(offline, document.baseURI));
+      const { active } = await workers.ready;
+      if (!isFirst || !active) return;
+      // It saw nothing of this page's loading, so it is told.
+      active.postMessage([location.href.replace(location.hash, '')]);
+      const loaded = new PerformanceObserver((list) => active.postMessage(list.getEntries().map(({ name }) => name)));
+      loaded.observe({ type: 'resource', buffered: true });
+    } catch {
+      // A private window, or a browser that keeps nothing: the book is there while the network is.
+    }
+  }
+
   contentsList();
   currentPage();
   themeChoice();
@@ -270,4 +289,6 @@
   // A book built without search has no dialog, and an old browser cannot open it.
   const dialog = /** @type {HTMLDialogElement | null} */ (document.querySelector('#search'));
   if (dialog?.showModal) search(dialog);
+  // After everything that the page itself needs.
+  addEventListener('load', () => { keptForLater(); });
 })();

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// Replaced by the links to the other languages.
 const LANGUAGES: &str = "<!--press:languages-->";
 
+/// The script that keeps what was read, at the site's root.
+pub(crate) const OFFLINE: &str = "offline.js";
+
 /// mdBook writes these whatever the theme; ours uses none of them.
 const UNUSED: [&str; 10] = [
     "ayu-highlight",
@@ -101,6 +104,8 @@ impl Finish<'_> {
         if self.on_stage {
             html = html.replacen("<html ", "<html data-stage ", 1);
             html = html.replacen("</head>", &format!("{CLASS}</head>"), 1);
+        } else if name != "404.html" {
+            html = html.replacen("<html ", &format!("<html data-offline=\"../{OFFLINE}\" "), 1);
         }
         html = with_current(&self.site.completed(name, &html), name);
         match name {
@@ -227,7 +232,7 @@ mod tests {
         let finish = Finish { site: site(&languages), on_stage: false, widgets, playground: None };
         assert_eq!(
             finish.page("x.html", "<html lang=\"en\"><ws-frame><p>words</p></ws-frame>&lt;ws-frame&gt;"),
-            "<html data-widgets=\"../widgets-0123abcd\" lang=\"en\"><ws-frame data-fold=\"The same in words\"><p>words</p></ws-frame>&lt;ws-frame&gt;"
+            "<html data-offline=\"../offline.js\" data-widgets=\"../widgets-0123abcd\" lang=\"en\"><ws-frame data-fold=\"The same in words\"><p>words</p></ws-frame>&lt;ws-frame&gt;"
         );
     }
 

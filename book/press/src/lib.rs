@@ -120,7 +120,9 @@ use labels::Labels;
 use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
 use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -331,12 +333,28 @@ fn root_of(
     write(&out.join("index.html"), site.door(&index))?;
     // Where a web host looks for it.
     write(&out.join("404.html"), read(folder.join("404.html"))?)?;
+    if !options.on_stage {
+        let script = read(options.root.join("book/theme/offline").join(finish::OFFLINE))?;
+        let version = version_of(folder, pages)?;
+        let script = String::from_utf8_lossy(&script).replace("{{version}}", &version);
+        write(&out.join(finish::OFFLINE), script)?;
+    }
     let Some(address) = &options.address else { return Ok(()) };
     write(&out.join("sitemap.xml"), head::sitemap(address, site.languages, pages, &index))?;
     if let Some(robots) = head::robots(address) {
         write(&out.join("robots.txt"), robots)?;
     }
     write(&out.join(head::PREVIEW), read(options.root.join("book/theme").join(head::PREVIEW))?)
+}
+
+/// A word that changes with any page; a page names its other files by their content.
+fn version_of(folder: &Path, pages: &[String]) -> Result<String, PressError> {
+    let mut hasher = DefaultHasher::new();
+    for page in pages {
+        let path = folder.join(page);
+        std::fs::read(&path).map_err(|error| PressError::File(path, error))?.hash(&mut hasher);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
 }
 
 fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), PressError> {

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    net::SocketAddr,
     path::Path,
 };
 
@@ -12,11 +13,13 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     http::{Request, StatusCode, header},
+    response::Html,
+    routing::get,
 };
 use press::Address;
 use serde_json::{Value, json};
 use stage::book;
-use tokio::{net::TcpListener, time::Instant};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::Instant};
 use tower::ServiceExt;
 use tower_http::services::{ServeDir, ServeFile};
 use url::Url;
@@ -24,17 +27,19 @@ use url::Url;
 /// Where the site says that it stands.
 const ADDRESS: &str = "https://example.org/beyond-fetch/";
 /// What a page names, and a browser or a reader then asks for.
-const NAMED: [&str; 7] = [
+const NAMED: [&str; 8] = [
     "href=\"",
     "src=\"",
     "data-engine=\"",
     "data-index=\"",
     "data-playground=\"",
     "data-editor=\"",
+    "data-offline=\"",
     "content=\"0; url=",
 ];
 /// What nobody links to: the host finds it, or whoever lists the site.
 const FOUND_BY_NAME: [&str; 3] = [".beyond-fetch-site", ".nojekyll", "sitemap.xml"];
+const CHAPTER: &str = "en/03-server-sent-events.html";
 
 /// The site, exported once for all tests of this file.
 fn exported() -> &'static Path {
@@ -240,13 +245,40 @@ async fn the_sitemap_names_the_pages_and_each_says_the_same_address_of_itself() 
     }
 }
 
-/// Serves the site on a port of this machine while a scene is played in Chromium; gives the folder's address to it.
+/// A server on a port of this machine, until it is stopped with every connection that it has.
+struct Served {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<()>,
+}
+
+impl Served {
+    async fn begin(address: &str, host: Router) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = axum::serve(listener, host).with_graceful_shutdown(async { drop(stopped.await) });
+        let ended = tokio::spawn(async { serving.await.unwrap() });
+        Self { address, stop, ended }
+    }
+
+    /// The address of the site's folder.
+    fn folder(&self) -> String {
+        format!("http://{}/beyond-fetch/", self.address)
+    }
+
+    async fn end(self) {
+        let _ = self.stop.send(());
+        self.ended.await.unwrap();
+    }
+}
+
+/// Serves the site while a scene is played in Chromium; gives the folder's address to it.
 async fn in_chromium(scene: impl AsyncFnOnce(&Browser, &str)) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let folder = format!("http://{}/beyond-fetch/", listener.local_addr().unwrap());
-    let served = tokio::spawn(axum::serve(listener, host(exported())).into_future());
+    let served = Served::begin("127.0.0.1:0", host(exported())).await;
+    let folder = served.folder();
     look(Kind::Chromium, async |browser| scene(browser, &folder).await).await;
-    served.abort();
+    served.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -314,6 +346,101 @@ async fn a_wrong_address_of_any_depth_has_style_and_leads_on() {
             assert!(began.elapsed() < PATIENCE, "the name of the book leads home");
         }
         assert_eq!(browser.console().await, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_is_there_without_a_network_and_never_instead_of_what_is_new() {
+    let served = Served::begin("127.0.0.1:0", host(exported())).await;
+    let (address, chapter) = (served.address.to_string(), format!("{}{CHAPTER}", served.folder()));
+    look(Kind::Chromium, async |browser| {
+        browser.goto(&chapter).await.unwrap();
+        browser.alive("wire-player").await;
+        // Everything that the page has loaded, itself and the elements' module.
+        let all_kept = "const loaded = performance.getEntriesByType('resource').map(({ name }) => name); \
+            const hashed = loaded.filter((name) => /-[0-9a-f]{8}\\./.test(name)); \
+            const kept = await Promise.all([location.href, ...hashed].map((name) => caches.match(name))); \
+            return hashed.some((name) => name.endsWith('.wasm')) && kept.every(Boolean)";
+        browser.until("the chapter is kept", &format!("return (async () => {{ {all_kept} }})()")).await;
+        let version = browser.run("return caches.keys()").await;
+
+        served.end().await;
+        browser.goto(&chapter).await.unwrap();
+        let position = browser.run("return getComputedStyle(document.querySelector('.top')).position").await;
+        assert_eq!(position, json!("sticky"), "the chapter has its style without a network");
+        browser.alive("wire-player").await;
+        browser.goto(&chapter.replace("03-server-sent-events", "04-streaming-with-fetch")).await.unwrap();
+        assert_eq!(browser.text("h1").await, "No network");
+        browser.press("a[href$='03-server-sent-events.html']").await;
+        browser.until("the chapter is found", "return !!document.querySelector('main .lede')").await;
+
+        // The network is back, and the page is another.
+        let new = Router::new().fallback(async || Html("<!doctype html><title>New</title><h1>New</h1>"));
+        let served = Served::begin(&address, new).await;
+        browser.goto(&chapter).await.unwrap();
+        assert_eq!(browser.text("h1").await, "New", "a page is never older than the network's");
+        served.end().await;
+
+        // Another version of the site: what was kept of the one before goes.
+        let script = fs::read_to_string(exported().join("offline.js")).unwrap().replace("} `;", "} `; // newer");
+        let script = script.replace("${ours}", "${ours}newer ");
+        let newer = get(async || ([(header::CONTENT_TYPE, "text/javascript")], script));
+        let newer = Router::new().route("/beyond-fetch/offline.js", newer).merge(host(exported()));
+        let served = Served::begin(&address, newer).await;
+        browser.goto(&chapter).await.unwrap();
+        browser
+            .until(
+                "the new version waits",
+                "return navigator.serviceWorker.getRegistration().then((registered) => !!registered?.waiting)",
+            )
+            .await;
+        // It begins when no page of the old one is open.
+        browser.goto("about:blank").await.unwrap();
+        browser.goto(&chapter).await.unwrap();
+        let replaced = format!(
+            "return caches.keys().then((keys) => keys.length === 1 && keys[0].includes('newer') && !{version}.includes(keys[0]))"
+        );
+        browser.until("only the new version is kept", &replaced).await;
+        served.end().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_does_what_it_can_in_a_browser_that_lacks_things() {
+    in_chromium(async |browser, folder| {
+        // No storage, as where cookies are forbidden; no dialogs, no clipboard, no workers, no WebAssembly: an old one.
+        let poor = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('denied', 'SecurityError'); } }); \
+            delete HTMLDialogElement.prototype.showModal; delete Navigator.prototype.clipboard; \
+            delete Navigator.prototype.serviceWorker; delete window.Worker; delete window.WebAssembly";
+        browser.chromium("Page.addScriptToEvaluateOnNewDocument", json!({ "source": poor })).await;
+        browser.goto(&format!("{folder}{CHAPTER}")).await.unwrap();
+        browser.until("the theme can be chosen", "return !document.querySelector('#themes').hidden").await;
+        browser.run("document.querySelector('#themes [value=dark]').click()").await;
+        let paper = "return getComputedStyle(document.documentElement).backgroundColor";
+        assert_eq!(browser.run(paper).await, json!("rgb(20, 23, 28)"), "the page is dark");
+        let bars = "return [...document.querySelectorAll('meta[name=theme-color]')].map((meta) => meta.content)";
+        assert_eq!(browser.run(bars).await, json!(["#14171c", "#14171c"]), "the browser's bars are, too");
+        let hidden = "return document.querySelector('#search-open').hidden && !document.querySelector('.copy')";
+        assert_eq!(browser.run(hidden).await, json!(true), "what cannot work is not offered");
+        browser.see("wire-player").await;
+        browser.until("the player says why it stays a drawing", "return !!document.querySelector('wire-player svg')").await;
+        let lives = browser.run("return !!document.querySelector('wire-player[data-ready]')").await;
+        assert_eq!(lives, json!(false), "nothing pretends to live");
+
+        // No script at all: everything that is text, every link, every answer.
+        browser.chromium("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+        browser.goto(&format!("{folder}{CHAPTER}")).await.unwrap();
+        for (selector, words) in [("#contents", "One exchange"), ("main", "What survives a disconnect?"), (".onward", "Next")] {
+            let text = browser.element(selector).await.text().await.unwrap();
+            assert!(text.contains(words), "{selector} without a script: {text}");
+        }
+        for hidden in ["#contents-toggle", "#search-open", "#themes"] {
+            let shown = browser.element(hidden).await.is_displayed().await.unwrap();
+            assert!(!shown, "{hidden} needs a script and is offered without one");
+        }
+        browser.chromium("Emulation.setScriptExecutionDisabled", json!({ "value": false })).await;
     })
     .await;
 }
