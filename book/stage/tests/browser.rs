@@ -5,7 +5,7 @@ mod common;
 use std::{fs, time::Duration};
 
 use audience::{Kind, Locator, PATIENCE, axe, root};
-use common::Play;
+use common::{Play, play};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use wire::{Moment, Place, Transcript, What};
@@ -14,10 +14,6 @@ use wire::{Moment, Place, Transcript, What};
 const GRADED: &str = "labs/lab3-sse/tests/snapshots/both_halves_through_a_cut.snap";
 const CHAPTER: &str = "/en/03-server-sent-events.html";
 const LABS: [u8; 5] = [1, 2, 3, 4, 5];
-
-async fn play(scene: impl AsyncFn(&Play)) {
-    common::play(&[Kind::Chromium], scene).await;
-}
 
 impl Play<'_> {
     /// Opens a lab's live page and waits until the lab's own page in it is ready.
@@ -44,16 +40,11 @@ impl Play<'_> {
              const button = frame.contentDocument.querySelector('{selector}'); \
              button.scrollIntoView({{ block: 'center', behavior: 'instant' }}); \
              const [outer, inner] = [frame, button].map((element) => element.getBoundingClientRect()); \
-             return {{ x: outer.x + frame.clientLeft + inner.x + inner.width / 2, \
-                       y: outer.y + frame.clientTop + inner.y + inner.height / 2 }}"
+             return [outer.x + frame.clientLeft + inner.x + inner.width / 2, outer.y + frame.clientTop + inner.y + inner.height / 2]"
         );
         let place = self.run(&place).await;
-        for count in 1..=2 {
-            for kind in ["mousePressed", "mouseReleased"] {
-                let event = json!({ "type": kind, "x": place["x"], "y": place["y"], "button": "left", "clickCount": count });
-                self.chromium("Input.dispatchMouseEvent", event).await;
-            }
-        }
+        let [x, y] = [0, 1].map(|side| place[side].as_f64().expect("a number"));
+        self.press_at(x, y, 2).await;
     }
 
     /// Types into a field of the lab's own page, in place of what is in it.
@@ -181,7 +172,7 @@ impl Play<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_book_s_pages_are_light_and_silent_on_the_console_and_ask_no_other_host() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         for path in ["/en/", CHAPTER] {
             play.look_at(path).await;
         }
@@ -201,7 +192,7 @@ async fn the_book_s_pages_are_light_and_silent_on_the_console_and_ask_no_other_h
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_live_pages_are_silent_on_the_console_and_ask_no_other_host() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.publish(6_100).await;
         play.look_at("/live/").await;
         for lab in LABS {
@@ -214,7 +205,7 @@ async fn the_live_pages_are_silent_on_the_console_and_ask_no_other_host() {
 #[tokio::test(flavor = "multi_thread")]
 async fn axe_finds_no_fault_in_the_book_in_light_and_dark() {
     let Some(axe) = axe() else { return };
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         for scheme in ["light", "dark"] {
             play.prefer(scheme).await;
             for path in ["/en/00-the-map.html", CHAPTER] {
@@ -244,7 +235,7 @@ impl Play<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_can_play_with_is_loaded_when_it_comes_near_and_not_before() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.resize(1000, 400).await;
         for (element, path) in [ELEMENTS[0], ELEMENTS[2], ELEMENTS[3]] {
             play.go(path).await;
@@ -265,7 +256,7 @@ async fn what_one_can_play_with_is_loaded_when_it_comes_near_and_not_before() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_module_an_element_is_text() {
-    play(async |play| {
+    play(&[Kind::Chromium], async |play| {
         play.chromium("Network.enable", json!({})).await;
         play.chromium("Network.setBlockedURLs", json!({ "urls": ["*/widgets-*"] })).await;
         for (element, path) in ELEMENTS {
@@ -285,7 +276,7 @@ async fn without_its_module_an_element_is_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_print_an_element_is_text() {
-    play(async |play| {
+    play(&[Kind::Chromium], async |play| {
         for (element, path) in ELEMENTS {
             play.wake(element, path).await;
             let seen = format!(
@@ -304,7 +295,7 @@ async fn in_print_an_element_is_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transcript_is_played_and_stepped_through_by_keyboard() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.wake("wire-player", CHAPTER).await;
         let now = async || {
             let script = "return [...document.querySelectorAll('wire-player')[0].querySelectorAll('g.moment')].findIndex((moment) => moment.classList.contains('now'))";
@@ -357,7 +348,7 @@ async fn a_transcript_is_played_and_stepped_through_by_keyboard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_moment_at_hand_is_in_sight_and_nothing_moves_for_who_wants_less_of_it() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.resize(1000, 500).await;
         play.prefer_no_motion().await;
         play.wake("wire-player", CHAPTER).await;
@@ -379,7 +370,7 @@ async fn the_moment_at_hand_is_in_sight_and_nothing_moves_for_who_wants_less_of_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_drawing_of_the_chapters_can_be_played() {
-    play(async |play| {
+    play(&[Kind::Chromium], async |play| {
         for chapter in ["00-the-map", "01-one-exchange", "02-long-polling", "03-server-sent-events", "04-streaming-with-fetch", "05-websocket"] {
             play.go(&format!("/en/{chapter}.html")).await;
             let counts = "return [...document.querySelectorAll('.exchange')].map((figure) => { \
@@ -396,7 +387,7 @@ async fn every_drawing_of_the_chapters_can_be_played() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_is_written_and_read_by_keyboard() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.wake("ws-frame", "/en/06-after-101.html").await;
         let verdict = async || play.text("ws-frame [role=status]").await;
         assert_eq!(verdict().await, "The server has a text message: Hello.");
@@ -428,7 +419,7 @@ async fn a_frame_is_written_and_read_by_keyboard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_is_cut_anywhere_by_keyboard() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.wake("sse-bytes", "/en/04-streaming-with-fetch.html").await;
         let pieces =
             "return [...document.querySelectorAll('sse-bytes .piece')].map((piece) => piece.innerText)";
@@ -460,7 +451,7 @@ async fn a_stream_is_cut_anywhere_by_keyboard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_answers_lead_to_a_chapter_by_keyboard() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.wake("rt-choose", "/en/00-the-map.html").await;
         for (question, answer) in [("asked", 1), ("age", 1), ("talks", 0), ("sent", 0), ("between", 1)] {
             play.keys(&format!("rt-choose [name={question}][value=\"{answer}\"]"), " ").await;
@@ -480,7 +471,7 @@ async fn five_answers_lead_to_a_chapter_by_keyboard() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_can_play_with_fits_a_phone_and_axe_finds_no_fault() {
     let Some(axe) = axe() else { return };
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.resize(320, 800).await;
         for scheme in ["light", "dark"] {
             play.prefer(scheme).await;
@@ -505,7 +496,7 @@ async fn what_one_can_play_with_fits_a_phone_and_axe_finds_no_fault() {
 #[tokio::test(flavor = "multi_thread")]
 async fn axe_finds_no_fault_in_the_live_pages_in_light_and_dark() {
     let Some(axe) = axe() else { return };
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         for scheme in ["light", "dark"] {
             play.prefer(scheme).await;
             play.go("/live/").await;
@@ -524,7 +515,7 @@ async fn axe_finds_no_fault_in_the_live_pages_in_light_and_dark() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_live_page_fits_a_phone_and_is_reached_by_keyboard() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.resize(320, 800).await;
         for lab in LABS {
             play.stir(lab).await;
@@ -541,7 +532,8 @@ async fn every_live_page_fits_a_phone_and_is_reached_by_keyboard() {
                  window.unreached = new Set([document, lab].flatMap((place) => [...place.querySelectorAll(inside)]) \
                      .filter((element) => element.checkVisibility())); \
                  for (const place of [document, lab]) place.addEventListener('focusin', ({ target }) => unreached.delete(target)); \
-                 document.activeElement.blur()",
+                 document.activeElement.blur(); \
+                 getSelection().collapse(document.body, 0)",
             )
             .await;
             let count = play.run("return unreached.size").await.as_u64().unwrap();
@@ -560,7 +552,7 @@ async fn every_live_page_fits_a_phone_and_is_reached_by_keyboard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lab_1_polls_and_an_order_that_is_sent_twice_is_executed_once() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.publish(6_100).await;
         play.open(1).await;
         play.until_state("fresh").await;
@@ -604,7 +596,7 @@ async fn lab_1_polls_and_an_order_that_is_sent_twice_is_executed_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lab_2_shows_every_update_through_a_cut() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.open(2).await;
         for price in 1..=2 {
             play.publish(price).await;
@@ -643,7 +635,7 @@ async fn lab_2_shows_every_update_through_a_cut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lab_4_streams_an_answer_and_stop_stops_it() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.publish(6_100).await;
         play.open(4).await;
         play.press_in_lab("#ask").await;
@@ -685,7 +677,7 @@ async fn lab_4_streams_an_answer_and_stop_stops_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lab_5_two_tabs_chat_and_a_cut_in_between_loses_nothing() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         let join = async |name: &str| {
             play.open(5).await;
             play.type_in_lab("#name", name).await;
@@ -749,7 +741,7 @@ async fn chromium_and_the_stage_play_what_the_grader_s_transcript_says() {
         })
         .collect();
     assert_eq!(prices.len(), 5, "{GRADED} has five prices: two, a cut, two, one more");
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.open(3).await;
         play.until_state("live").await;
         for price in &prices[..2] {
@@ -784,7 +776,7 @@ async fn chromium_and_the_stage_play_what_the_grader_s_transcript_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_panel_waits_while_it_is_paused_and_loses_nothing() {
-    play(async |play| {
+    play(Kind::BOTH, async |play| {
         play.open(3).await;
         play.until_state("live").await;
         play.press("#pause").await;

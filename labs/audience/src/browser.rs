@@ -6,7 +6,12 @@ use std::{
     time::Duration,
 };
 
-use fantoccini::{Client, ClientBuilder, Locator, wd::WebDriverCompatibleCommand};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    actions::{InputSource, KeyAction, KeyActions, MOUSE_BUTTON_LEFT, MouseActions, PointerAction},
+    key::Key,
+    wd::WebDriverCompatibleCommand,
+};
 use futures_util::FutureExt;
 use http::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -55,7 +60,7 @@ pub async fn look(kind: Kind, scene: impl AsyncFnOnce(&Browser)) {
     };
     let profile = tempfile::tempdir().expect("a folder for the browser's profile");
     let mut builder = ClientBuilder::new(HttpConnector::new());
-    builder.capabilities(kind.wishes(&profile.path().display().to_string()));
+    builder.capabilities(kind.wishes(profile.path()));
     let client = match builder.connect(&driver.url()).await {
         Ok(client) => client,
         Err(error) => {
@@ -126,6 +131,13 @@ impl Browser {
 
     /// Presses an element as a hand does.
     pub async fn press(&self, selector: &str) {
+        if self.kind == Kind::Firefox {
+            // Its driver scrolls inside a frame, and leaves the frame itself out of sight.
+            let script = format!(
+                "document.querySelector('{selector}')?.scrollIntoView({{ block: 'nearest', behavior: 'instant' }})"
+            );
+            self.run(&script).await;
+        }
         let pressed = self.element(selector).await.click().await;
         pressed.unwrap_or_else(|error| panic!("{selector} cannot be pressed: {error}"));
     }
@@ -143,10 +155,22 @@ impl Browser {
 
     /// Presses Tab where the focus is, in whichever frame that may be.
     pub async fn press_tab(&self) {
-        for kind in ["rawKeyDown", "keyUp"] {
-            let key = json!({ "type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9 });
-            self.chromium("Input.dispatchKeyEvent", key).await;
+        let value = Key::Tab.into();
+        let keys =
+            KeyActions::new("keys".to_owned()).then(KeyAction::Down { value }).then(KeyAction::Up { value });
+        self.perform_actions(keys).await.unwrap();
+    }
+
+    /// Presses so many times at once at this place of what is in sight.
+    pub async fn press_at(&self, x: f64, y: f64, times: usize) {
+        let there = PointerAction::MoveTo { duration: None, x: x.round(), y: y.round() };
+        let mut mouse = MouseActions::new("mouse".to_owned()).then(there);
+        for _ in 0..times {
+            mouse = mouse
+                .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
+                .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
         }
+        self.perform_actions(mouse).await.unwrap();
     }
 
     /// Scrolls to an element.
@@ -178,29 +202,75 @@ impl Browser {
 
     /// A page so wide and high.
     pub async fn resize(&self, width: u32, height: u32) {
-        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.chromium("Emulation.setDeviceMetricsOverride", size).await;
+        match self.kind {
+            Kind::Chromium => {
+                let size =
+                    json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+                self.chromium("Emulation.setDeviceMetricsOverride", size).await;
+            }
+            // No window of Firefox is as narrow as a phone; the page in it can be.
+            Kind::Firefox => {
+                let script = format!(
+                    "const {{ style }} = gBrowser.selectedBrowser; \
+                     for (const [side, size] of [['width', {width}], ['height', {height}]]) \
+                         for (const property of [side, `min-${{side}}`, `max-${{side}}`]) style.setProperty(property, `${{size}}px`, 'important'); \
+                     done()"
+                );
+                self.firefox(&script).await;
+                let is_so = format!("return innerWidth === {width} && innerHeight === {height}");
+                self.until("the page has its size", &is_so).await;
+            }
+        }
     }
 
     /// The colour scheme that the reader prefers, `light` or `dark`.
     pub async fn prefer(&self, scheme: &str) {
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        self.chromium("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+        match self.kind {
+            Kind::Chromium => self.media("prefers-color-scheme", scheme).await,
+            Kind::Firefox => {
+                let value = if scheme == "dark" { 0 } else { 1 };
+                self.preference("layout.css.prefers-color-scheme.content-override", value).await;
+            }
+        }
+        let is_so = format!("return matchMedia('(prefers-color-scheme: {scheme})').matches");
+        self.until("the page knows which colours are preferred", &is_so).await;
     }
 
     /// The reader prefers that nothing moves.
     pub async fn prefer_no_motion(&self) {
-        let features = json!([{ "name": "prefers-reduced-motion", "value": "reduce" }]);
+        match self.kind {
+            Kind::Chromium => self.media("prefers-reduced-motion", "reduce").await,
+            Kind::Firefox => self.preference("ui.prefersReducedMotion", 1).await,
+        }
+        let is_so = "return matchMedia('(prefers-reduced-motion: reduce)').matches";
+        self.until("the page knows that nothing is to move", is_so).await;
+    }
+
+    async fn media(&self, name: &str, value: &str) {
+        let features = json!([{ "name": name, "value": value }]);
         self.chromium("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+    }
+
+    async fn preference(&self, name: &str, value: i32) {
+        self.firefox(&format!("Services.prefs.setIntPref('{name}', {value}); done()")).await;
     }
 
     /// What the console has said since it was last asked: warnings and errors.
     pub async fn console(&self) -> Vec<String> {
-        let body = json!({ "type": "browser" });
-        let log = self.issue_cmd(Vendor { path: "se/log", body }).await.unwrap();
-        let entries = log.as_array().expect("a list of entries");
-        let is_bad = |entry: &&Value| matches!(entry["level"].as_str(), Some("SEVERE" | "WARNING"));
-        entries.iter().filter(is_bad).map(|entry| entry["message"].to_string()).collect()
+        match self.kind {
+            Kind::Chromium => {
+                let body = json!({ "type": "browser" });
+                let log = self.issue_cmd(Vendor { path: "se/log", body }).await.unwrap();
+                let entries = log.as_array().expect("a list of entries");
+                let is_bad = |entry: &&Value| matches!(entry["level"].as_str(), Some("SEVERE" | "WARNING"));
+                entries.iter().filter(is_bad).map(|entry| entry["message"].to_string()).collect()
+            }
+            Kind::Firefox => {
+                let said = self.firefox(include_str!("firefox-console.js")).await;
+                let said = said.as_array().expect("a list of sentences");
+                said.iter().map(Value::to_string).collect()
+            }
+        }
     }
 
     /// What axe, whose source this is, finds fault with in the document at hand.
@@ -216,5 +286,17 @@ impl Browser {
         let body = json!({ "cmd": command, "params": parameters });
         let done = self.issue_cmd(Vendor { path: "goog/cdp/execute", body }).await;
         done.unwrap_or_else(|error| panic!("{command}: {error}"));
+    }
+
+    /// What a script gives to `done` that Firefox plays as its own, for what WebDriver cannot do.
+    async fn firefox(&self, script: &str) -> Value {
+        let switch = async |to: &str| {
+            let body = json!({ "context": to });
+            self.issue_cmd(Vendor { path: "moz/context", body }).await.unwrap();
+        };
+        switch("chrome").await;
+        let given = self.execute_async(&format!("const done = arguments[0]; {script}"), vec![]).await;
+        switch("content").await;
+        given.unwrap_or_else(|error| panic!("{error}, in the script\n{script}"))
     }
 }
