@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use wire::{Moment, Place, Transcript, What};
 
-/// The grader's transcript of both halves, which Chromium and the stage must draw too.
+/// The grader's transcript of both halves, which browsers and the stage must draw too.
 const GRADED: &str = "labs/lab3-sse/tests/snapshots/both_halves_through_a_cut.snap";
 const CHAPTER: &str = "/en/03-server-sent-events.html";
 const LABS: [u8; 5] = [1, 2, 3, 4, 5];
@@ -173,7 +173,7 @@ impl Play<'_> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_book_s_pages_are_light_and_silent_on_the_console_and_ask_no_other_host() {
     play(Kind::BOTH, async |play| {
-        for path in ["/en/", CHAPTER] {
+        for path in ["/en/", "/en/00-the-map.html", "/en/05-websocket.html", CHAPTER] {
             play.look_at(path).await;
         }
         // What one can play with comes later, and is weighed for itself.
@@ -208,7 +208,7 @@ async fn axe_finds_no_fault_in_the_book_in_light_and_dark() {
     play(Kind::BOTH, async |play| {
         for scheme in ["light", "dark"] {
             play.prefer(scheme).await;
-            for path in ["/en/00-the-map.html", CHAPTER] {
+            for path in ["/en/00-the-map.html", CHAPTER, "/en/05-websocket.html"] {
                 play.go(path).await;
                 assert_eq!(play.faults(&axe).await, json!([]), "{path} in {scheme}");
             }
@@ -731,7 +731,7 @@ async fn lab_5_two_tabs_chat_and_a_cut_in_between_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chromium_and_the_stage_play_what_the_grader_s_transcript_says() {
+async fn browsers_and_the_stage_play_what_the_grader_s_transcript_says() {
     let graded = exchanges(&graded());
     let prices: Vec<Value> = graded
         .iter()
@@ -770,6 +770,25 @@ async fn chromium_and_the_stage_play_what_the_grader_s_transcript_says() {
         assert_eq!(exchanges(&wire), graded, "the stage heard:\n{wire}\nand {GRADED} says otherwise");
         let drawn = play.run("return document.querySelectorAll('#moments li').length").await;
         assert_eq!(drawn, json!(wire.moments.len()), "the panel shows every moment");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lab_3_s_quiet_line_is_kept_alive_and_its_page_hears_nothing_of_that() {
+    play(Kind::BOTH, async |play| {
+        play.open(3).await;
+        play.until_state("live").await;
+        let moments = "[...document.querySelectorAll('#moments li')]";
+        let heartbeat = format!("return {moments}.some((moment) => moment.innerText.includes('comment'))");
+        play.until("a heartbeat is drawn", &heartbeat).await;
+        assert_eq!(play.run(&in_lab("lab.getElementById('state').dataset.state")).await, "live");
+        play.publish(6_100).await;
+        play.until_count(1).await;
+
+        let wire = play.wire().await;
+        assert!(wire.moments.iter().any(|moment| moment.what == What::Comment), "no heartbeat in:\n{wire}");
+        assert!(!wire.to_string().contains("#2 "), "one connection is enough:\n{wire}");
     })
     .await;
 }
