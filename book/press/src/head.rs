@@ -29,7 +29,8 @@ pub(crate) struct Site<'a> {
 impl Site<'_> {
     /// Completes a page's head: its own description, and what is said where it is shown as a link.
     pub(crate) fn completed(&self, name: &str, html: &str) -> String {
-        let described = describe(html);
+        // The first page stands for the book, and has its description.
+        let described = describe(html).filter(|_| !is_first(name, html));
         let html = match &described {
             Some(description) => {
                 let known = attribute(html, "<meta name=\"description\" content=\"").unwrap_or_default();

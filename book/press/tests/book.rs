@@ -301,7 +301,7 @@ fn the_site_has_a_door_and_the_wrong_address_finds_its_style() {
     let door = at_root("index.html").unwrap();
     for told in [
         "content=\"0; url=en/index.html\"",
-        "<meta name=\"description\" content=\"The first words.\">",
+        "<meta name=\"description\" content=\"An interactive workshop book",
         "<link rel=\"canonical\" href=\"https://example.org/workshop/en/index.html\">",
         "<link rel=\"icon\" href=\"en/favicon-",
     ] {
