@@ -3,11 +3,12 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use audience::{Kind, axe, look};
 use feed::Feed;
 use grader::class::{Address, Membership, Progress};
 use serde_json::{Value, json};
@@ -27,7 +28,12 @@ struct Play {
 
 impl Play {
     async fn begin(keep: Option<Keep>) -> Arc<Self> {
-        let site = Site::read(tempfile::tempdir().unwrap().path()).unwrap();
+        Self::with(tempfile::tempdir().unwrap().path(), keep).await
+    }
+
+    /// With these pages.
+    async fn with(pages: &Path, keep: Option<Keep>) -> Arc<Self> {
+        let site = Site::read(pages).unwrap();
         let listener = server::listen(0).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stage = Stage::new(&root(), site, &Feed::memory(10));
@@ -675,6 +681,103 @@ async fn every_answer_of_the_class_carries_the_policy() {
             );
             assert!(!answer.body.contains(" style=") && !answer.body.contains("<style"), "{page}");
         }
+    })
+    .await;
+}
+
+/// The real chapters, without what one can play with: it takes no part in this.
+fn book() -> tempfile::TempDir {
+    let pages = tempfile::tempdir().unwrap();
+    let options = press::Options { on_stage: true, ..press::Options::new(root(), pages.path()) };
+    press::build(&options, &mut |_| {}).expect("the book builds");
+    pages
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lesson_in_a_browser() {
+    let pages = book();
+    look(Kind::Chromium, async |browser| {
+        let play = Play::with(pages.path(), None).await;
+        let instructor = play.instructor();
+        let on = |path: &str| format!("http://{}{path}", play.address);
+        let post = |path: &str, form: &str| assert_eq!(play.post(path, &instructor, form).status, 204, "{path} {form}");
+
+        // The board fills while one looks at it, and a name is text there.
+        browser.goto(&on("/class")).await.unwrap();
+        browser.until("nobody has joined", "return document.body.innerText.includes('Nobody has joined yet')").await;
+        let sari = play.token("<b>Sari</b>");
+        browser.until("a name is on the board", "return document.querySelector('.class-name')?.textContent === '<b>Sari</b>'").await;
+        play.report(&sari, &json!({ "version": 1, "lab": 3, "total": 7, "done": [1, 2], "open": [3] }));
+        browser.until("two TODOs are done", "return document.querySelectorAll('[data-todo=done]').length === 2").await;
+
+        // A page of the book is asked elsewhere: nothing is taken from who reads.
+        browser.goto(&on("/en/01-one-exchange.html")).await.unwrap();
+        browser.run("document.querySelector('#search-open, main a')?.focus()").await;
+        let focus = "return document.activeElement.outerHTML";
+        let before = browser.run(focus).await;
+        post("/instructor/class/call", "page=%2Fen%2F03-server-sent-events.html");
+        browser.until("a banner", "return document.querySelector('.class-banner a')?.textContent.includes('Server-Sent Events') ?? false").await;
+        assert_eq!(browser.run(focus).await, before, "the focus stays where it was");
+        assert_eq!(browser.current_url().await.unwrap().path(), "/en/01-one-exchange.html");
+        browser.press(".class-banner button").await;
+        browser.until("no banner", "return document.querySelector('.class-banner').hidden").await;
+        browser.refresh().await.unwrap();
+        post("/instructor/class/call", "page=%2Fen%2F02-long-polling.html");
+        browser.until("the next call, and not the one before", "return document.querySelector('.class-banner a')?.pathname === '/en/02-long-polling.html'").await;
+        // Followed from now on, by keyboard.
+        browser.keys(".class-banner input", " ").await;
+        browser.until("the page is there", "return location.pathname === '/en/02-long-polling.html'").await;
+        browser.until("it follows", "return document.querySelector('.class-banner')?.innerText.includes('You follow the class') ?? false").await;
+        post("/instructor/class/call", "page=%2Fen%2F03-server-sent-events.html");
+        browser.until("it has followed", "return location.pathname === '/en/03-server-sent-events.html'").await;
+
+        // The question of this page is put to the class: the answers wait until they are told.
+        post("/instructor/class/ask", QUESTION);
+        browser.until("a ballot", "return document.querySelectorAll('#predict-clean-end .class-ballot input').length === 4").await;
+        let hidden = "return getComputedStyle(document.querySelector('#predict-clean-end .answers')).display";
+        assert_eq!(browser.run(hidden).await, "none");
+        browser.keys(".class-ballot input", " ").await;
+        browser.keys_here("\u{e015}\u{e015}\u{e007}").await;
+        browser.until("a vote that is counted", "return document.querySelector('.class-ballot [role=status]').textContent.includes('is counted')").await;
+        assert!(play.get("/instructor", &instructor).body.contains("1 vote<"));
+        browser.refresh().await.unwrap();
+        browser.until("the vote is remembered", "return document.querySelector('.class-ballot input:checked')?.value === '3'").await;
+        post("/instructor/class/count", "stage=revealed");
+        browser.until("the result", "return document.querySelector('.class-ballot [data-right]')?.innerText.includes('(you)') ?? false").await;
+        assert_ne!(browser.run(hidden).await, "none");
+
+        // The console, on a device of its own, and every page of the class: no fault, and nothing that a phone cuts off.
+        let device = play.post("/instructor/link", &instructor, "").body;
+        let link = device.split_once("href=\"http://").unwrap().1.split_once('/').unwrap().1;
+        browser.goto(&on(&format!("/{}", link.split('"').next().unwrap()))).await.unwrap();
+        browser.until("the console", "return location.pathname === '/instructor' && location.search === ''").await;
+        browser.press("#remove-1").await;
+        browser.until("the name is gone", "return document.querySelectorAll('.class-name').length === 0").await;
+        browser.press("#away").await;
+        browser.until("the question is away", "return !document.querySelector('#away')").await;
+        assert_eq!(browser.run("return document.activeElement.id").await, "ballot", "the keyboard goes on where it was");
+        play.token("Budi");
+        post("/instructor/class/ask", QUESTION);
+        let axe = axe();
+        for (width, scheme) in [(320, "light"), (1920, "dark")] {
+            browser.resize(width, 900).await;
+            browser.prefer(scheme).await;
+            for path in ["/instructor", "/class", "/class/me", "/en/03-server-sent-events.html", "/en/02-long-polling.html"] {
+                browser.goto(&on(path)).await.unwrap();
+                browser.until("the page has its parts", "return document.readyState === 'complete'").await;
+                if path.starts_with("/en/") {
+                    let heard = "return [...document.querySelectorAll('.class-ballot, .class-banner:not([hidden])')].length > 0";
+                    browser.until("the page hears of the class", heard).await;
+                }
+                let wide = browser.run("return document.documentElement.scrollWidth").await;
+                assert!(wide.as_u64().unwrap() <= u64::from(width), "{path} is {wide} wide on {width}");
+                if let Some(axe) = &axe {
+                    assert_eq!(browser.faults(axe).await, json!([]), "{path} in {scheme}");
+                }
+            }
+        }
+        assert_eq!(browser.console().await, Vec::<String>::new());
+        post("/instructor/class/end", "");
     })
     .await;
 }

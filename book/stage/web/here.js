@@ -52,10 +52,13 @@ const isHere = (path) => {
   return target.pathname === location.pathname && (target.hash === '' || target.hash === location.hash);
 };
 
-/** A call or a question elsewhere, under a name by which it is heard once. @param {string} key @param {string} path @param {string} words */
-function invite(key, path, words) {
-  if (memory.get('heard') === key) return;
-  const hear = () => memory.set('heard', key);
+/**
+ * A call, or a question elsewhere, under a key by which it is heard once.
+ * @param {'call' | 'question'} kind @param {string} key @param {string} path @param {string} words
+ */
+function invite(kind, key, path, words) {
+  if (memory.get(kind) === key) return;
+  const hear = () => memory.set(kind, key);
   const link = make('a', { href: path, onclick: hear }, called(path));
   const follow = make('input', { type: 'checkbox', onchange: () => {
     memory.set('follow', follow.checked ? 'yes' : 'no');
@@ -86,20 +89,28 @@ function told(call, question, era) {
   quiet();
   if (question && !document.getElementById(question.id)) {
     const path = `${new URL('.', location.href).pathname}${question.page}#${question.id}`;
-    if (question.stage !== 'revealed') invite(`${era}-question-${question.name}`, path, 'The class is asked a question:');
+    if (question.stage !== 'revealed') invite('question', `${era}-${question.name}`, path, 'The class is asked a question:');
   }
   if (!call) return;
   const key = `${era}-${call.number}`;
-  if (isHere(call.path)) return memory.set('heard', key);
-  if (memory.get('follow') === 'yes' && memory.get('heard') !== key) {
-    memory.set('heard', key);
+  if (isHere(call.path)) return memory.set('call', key);
+  if (memory.get('follow') === 'yes' && memory.get('call') !== key) {
+    memory.set('call', key);
     return location.assign(call.path);
   }
-  invite(key, call.path, 'The instructor asks you to');
+  invite('call', key, call.path, 'The instructor asks you to');
 }
 
 /** @type {HTMLElement | null} the ballot on this page */
 let ballot = null;
+/** What was predicted on this page before the class was asked, by the question's id. @type {Map<string, number>} */
+const predicted = new Map();
+document.addEventListener('predicted', (event) => {
+  if (!(event instanceof CustomEvent)) return;
+  const { id, answer } = event.detail ?? {};
+  if (typeof id === 'string' && Number.isInteger(answer)) predicted.set(id, answer);
+});
+
 /** What the ballot shows, so that a vote that is being chosen is not swept away. */
 let shown = '';
 
@@ -108,29 +119,39 @@ function vote(question) {
   const now = JSON.stringify(question && { ...question, stage: question.stage === 'shown' ? 'open' : question.stage });
   if (now === shown) return;
   shown = now;
-  const focused = ballot?.contains(document.activeElement) ?? false;
+  const section = question && document.getElementById(question.id);
+  const focused = [ballot, section].some((place) => place?.contains(document.activeElement));
+  ballot?.closest('[data-asked]')?.removeAttribute('data-asked');
   ballot?.remove();
   ballot = null;
-  const section = question && document.getElementById(question.id);
   if (!question || !section) return;
-  ballot = question.stage === 'revealed' ? result(question) : form(question);
+  const isOpen = question.stage !== 'revealed';
+  ballot = isOpen ? form(question) : result(question);
   section.append(ballot);
-  if (focused) (/** @type {HTMLElement | null} */ (ballot.querySelector('input:checked, button')))?.focus();
+  // Everyone is told the answer at once, when the class is: until then the page keeps it to itself.
+  section.toggleAttribute('data-asked', isOpen);
+  if (focused) (/** @type {HTMLElement | null} */ (ballot.querySelector('input:checked, input, [tabindex]')))?.focus();
 }
 
 /** @param {Question} question */
 function form(question) {
+  const chosen = question.mine ?? predicted.get(question.id);
   const choices = question.answers.map((answer, at) => {
-    const input = make('input', { type: 'radio', name: 'answer', value: String(at + 1), required: true, checked: at === question.mine });
+    const input = make('input', { type: 'radio', name: 'answer', value: String(at + 1), required: true, checked: at === chosen });
     const words = make('span', {});
     words.innerHTML = answer;
     return make('label', {}, input, ' ', words);
   });
-  const said = make('p', { className: 'said' }, question.mine === null ? '' : 'Your vote is counted. You may change it until the answer is told.');
+  const said = make('p', { className: 'said' });
   said.setAttribute('role', 'status');
+  const button = make('button', {}, 'Vote');
+  const counted = () => {
+    button.textContent = 'Vote anew';
+    said.textContent = 'Your vote is counted. You may change it until the answer is told.';
+  };
+  if (question.mine !== null) counted();
   const made = make('form', { className: 'class-ballot' },
-    make('fieldset', {}, make('legend', {}, 'Your vote, with the class'), ...choices),
-    make('button', {}, question.mine === null ? 'Vote' : 'Vote anew'), said);
+    make('fieldset', {}, make('legend', {}, 'The class is asked: what do you say?'), ...choices), button, said);
   made.addEventListener('submit', async (event) => {
     event.preventDefault();
     const answer = String(new FormData(made).get('answer'));
@@ -140,7 +161,7 @@ function form(question) {
       said.textContent = answered ? await answered.text() : 'The stage is out of reach: your vote is not counted.';
       return;
     }
-    said.textContent = 'Your vote is counted. You may change it until the answer is told.';
+    counted();
   });
   return made;
 }
@@ -158,7 +179,7 @@ function result(question) {
     row.append(make('meter', { max: most, value: counts[at] ?? 0, ariaHidden: 'true' }), make('b', {}, String(counts[at] ?? 0)));
     return row;
   });
-  return make('div', { className: 'class-ballot' }, make('p', {}, 'How the class voted'), make('ol', {}, ...rows));
+  return make('div', { className: 'class-ballot', tabIndex: -1 }, make('p', {}, 'How the class voted'), make('ol', {}, ...rows));
 }
 
 /** @type {EventSource | undefined} */

@@ -146,8 +146,15 @@ fn drawn(class: &Class) -> Parts {
     let room = class.room();
     let state = if room.is_on() {
         format!(
-            "<p class=\"stage-lede\">The class is on. Project <a href=\"/class\">the board</a>.</p><div class=\"stage-controls\">{}</div>",
-            html::button("end", "/instructor/class/end", &[], "stage-cut", "End the class and forget it")
+            "<p class=\"stage-lede\">The class is on. Project <a href=\"/class\">the board</a>.</p>\
+             <details><summary>End the class</summary><div class=\"stage-controls\">{}</div></details>",
+            html::button(
+                "end",
+                "/instructor/class/end",
+                &[],
+                "stage-cut",
+                "End it, and forget names, progress and votes"
+            )
         )
     } else {
         format!(
