@@ -4,11 +4,14 @@
 mod node;
 #[path = "common/peers.rs"]
 mod peers;
+#[path = "../../feed-redis/tests/common/port.rs"]
+mod port;
 
 use std::{
     env, fs,
     io::{self, Write},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -68,11 +71,8 @@ impl Nginx {
             let feed = feed.clone();
             stages.push(Node::start(async { feed }).await);
         }
-        // Somebody else may take a port between its being found free and its being used.
         for _ in 0..10 {
-            let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-            let address = free.local_addr().expect("a listener has an address");
-            drop(free);
+            let address = SocketAddr::from(([127, 0, 0, 1], port::free()));
             let folder = tempfile::tempdir().expect("a folder for nginx");
             let file = folder.path().join("nginx.conf");
             fs::write(&file, configuration(site, address, &stages)).expect("the folder is writable");
@@ -80,7 +80,7 @@ impl Nginx {
             let mut command = Command::new(nginx);
             command.arg("-p").arg(folder.path()).arg("-c").arg(&file).args(["-e", "stderr"]);
             let mut server = command.stdin(Stdio::null()).spawn().expect("nginx starts");
-            if is_up(&mut server, address).await {
+            if is_up(&mut server, folder.path()).await {
                 return Some(Self { stages, address, server, _folder: folder });
             }
         }
@@ -129,20 +129,17 @@ fn configuration(site: &str, address: SocketAddr, stages: &[Node]) -> String {
     )
 }
 
-/// Waits until somebody listens there; false if it is not this process.
-async fn is_up(server: &mut Child, address: SocketAddr) -> bool {
+/// Waits until it listens; false if it could not. nginx writes its number down once it has all of its ports.
+async fn is_up(server: &mut Child, folder: &Path) -> bool {
     let began = Instant::now();
-    loop {
+    while !folder.join("nginx.pid").exists() {
         if server.try_wait().expect("the server can be asked about").is_some() {
             return false;
         }
-        if TcpStream::connect(address).await.is_ok() {
-            // One who could not have the port ends by itself, and somebody else has answered.
-            return !matches!(server.try_wait(), Ok(Some(_)));
-        }
-        assert!(began.elapsed() < PATIENCE, "nginx does not listen");
+        assert!(began.elapsed() < PATIENCE, "nginx does not begin");
         sleep(Duration::from_millis(10)).await;
     }
+    true
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,9 +1,11 @@
 //! A Redis of a test's own: Debian's `redis-server` on a free port, with its data in a folder that goes with it.
 
+#[path = "port.rs"]
+mod port;
+
 use std::{
     env,
     io::{self, Write},
-    net::TcpListener,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -43,11 +45,8 @@ impl Redis {
             );
             return None;
         }
-        // Somebody else may take a port between its being found free and its being used.
         for _ in 0..10 {
-            let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-            let port = free.local_addr().expect("a listener has an address").port();
-            drop(free);
+            let port = port::free();
             let data = tempfile::tempdir().expect("a folder for the data");
             let mut redis = Self { data, port, server: None };
             if redis.begin().await {
@@ -70,7 +69,9 @@ impl Redis {
             if server.try_wait().expect("the server can be asked about").is_some() {
                 return false;
             }
-            if self.try_say("PING").await.is_ok_and(|answer| answer.starts_with("+PONG")) {
+            // Who answers there may be another test's.
+            let itself = format!("process_id:{}\r\n", server.id());
+            if self.try_say("INFO server").await.is_ok_and(|answer| answer.contains(&itself)) {
                 self.server = Some(server);
                 return true;
             }
