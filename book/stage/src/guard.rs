@@ -1,6 +1,6 @@
 //! What every answer of the stage carries, and what no request gets past.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
+use hyper::body::Body as _;
 use tokio::sync::watch;
 
 /// The longest path and query that is looked at, in bytes.
@@ -65,6 +66,22 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// The body of a request, that fails if its client pauses for longer than `time`.
+pub(crate) fn in_time(body: Body, time: Duration) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
+    let parts = tokio_stream::StreamExt::timeout(body.into_data_stream(), time);
+    let parts = parts.map(|part| part.unwrap_or_else(|late| Err(axum::Error::new(late))));
+    // What has failed once has failed: a timeout goes on ticking.
+    let mut failed = false;
+    Body::from_stream(parts.take_while(move |part| {
+        let goes_on = !failed;
+        failed = part.is_err();
+        std::future::ready(goes_on)
+    }))
 }
 
 /// Ends every event stream once the stage drains: a stream that never ends

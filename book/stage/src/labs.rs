@@ -5,13 +5,13 @@ use std::path::Path;
 use axum::{Router, http::Method};
 use feed::Feed;
 
+use crate::climate::Technique;
+
 /// A lab, as the stage knows it.
 pub(crate) struct Entry {
     pub(crate) number: u8,
     pub(crate) title: &'static str,
-    /// The technique, and the mark under which the style knows its colour and shape.
-    pub(crate) technique: &'static str,
-    pub(crate) mark: &'static str,
+    pub(crate) technique: Technique,
     /// The name of its chapter's page.
     pub(crate) chapter: &'static str,
     /// What it is about, for the list of labs.
@@ -46,8 +46,7 @@ pub(crate) static LABS: [Entry; 5] = [
     Entry {
         number: 1,
         title: "Prices on request",
-        technique: "One exchange",
-        mark: "fetch",
+        technique: Technique::Fetch,
         chapter: "01-one-exchange",
         about: "Ask, and be told: polling with entity tags, and an order that is executed once.",
         invitation: "Each poll names the version it has. Ask every ¼ s: how many answers are news? Lose the answer to an order: who asks again, and how does the server know?",
@@ -61,8 +60,7 @@ pub(crate) static LABS: [Entry; 5] = [
     Entry {
         number: 2,
         title: "The order that was filled",
-        technique: "Long polling",
-        mark: "poll",
+        technique: Technique::Poll,
         chapter: "02-long-polling",
         about: "Ask, and the server answers when it has something to say.",
         invitation: "Every request says what was seen last, and waits for what is newer. Cut the line while one waits: who asks again, and is anything lost?",
@@ -76,8 +74,7 @@ pub(crate) static LABS: [Entry; 5] = [
     Entry {
         number: 3,
         title: "The ticker",
-        technique: "Server-Sent Events",
-        mark: "sse",
+        technique: Technique::Sse,
         chapter: "03-server-sent-events",
         about: "One answer that never ends, and a browser that comes back by itself.",
         invitation: "Cut the line: who comes back, and with what? Close the market: who stays away?",
@@ -91,8 +88,7 @@ pub(crate) static LABS: [Entry; 5] = [
     Entry {
         number: 4,
         title: "The assistant",
-        technique: "Streaming with fetch",
-        mark: "stream",
+        technique: Technique::Stream,
         chapter: "04-streaming-with-fetch",
         about: "An answer that arrives token by token, to a request with a body and a header.",
         invitation: "Stop an answer, then cut one: the server ends its work both times. Which of the two may the page call complete?",
@@ -106,8 +102,7 @@ pub(crate) static LABS: [Entry; 5] = [
     Entry {
         number: 5,
         title: "The trading floor",
-        technique: "WebSocket",
-        mark: "ws",
+        technique: Technique::Ws,
         chapter: "05-websocket",
         about: "One connection on which both sides speak when they like: a chat in rooms.",
         invitation: "Open this page twice and talk. Cut one of them, and go on typing there: what was said without a line arrives later, once.",

@@ -2,27 +2,36 @@
 //!
 //! `cargo stage` is this library behind a command line. [`book`] has the book
 //! built, [`site`] serves it from memory, [`live`] mounts the labs (of which
-//! `labs` is the list) on the feed that [`source`] opens, [`server`] accepts connections and lets them go in the end. Under all of it lies
-//! [`line`], the transport that can be tapped and cut; a browser is told from
-//! another by `visitor`, and `guard` stands at the door. [`class`] is who is in the room.
+//! `labs` is the list) on the feed that [`source`] opens, [`server`] accepts connections and lets them go in the end.
+//! Under all of it lies [`line`], the transport that can be tapped, cut and put through [`weather`], whose
+//! [`climate`] knows every exchange; a browser is told from another by `visitor`, `guard` and [`limits`] stand at
+//! the door, and `metrics` counts. [`class`] is who is in the room.
 
 pub mod book;
+mod carry;
 pub mod class;
+pub mod climate;
 mod ear;
 pub mod error;
 mod guard;
 mod labs;
+pub mod limits;
 pub mod line;
 pub mod live;
+mod metrics;
 pub mod module;
 pub mod server;
 pub mod site;
 pub mod source;
 mod toolchain;
 mod visitor;
+pub mod weather;
 pub mod widgets;
 
+pub use climate::{Climate, Scope, Technique};
 pub use error::StageError;
+pub use limits::Limits;
 pub use server::Stage;
 pub use site::Site;
 pub use source::Source;
+pub use weather::Weather;

@@ -1,37 +1,65 @@
-//! The line under hyper: a transport that can be tapped, and cut.
+//! The line under hyper: a transport that can be tapped, cut, and put through weather.
 //!
 //! Every connection of the stage runs over a [`Line`]. Its [`Tap`] is what the
 //! rest of the stage holds of it: who wants to hear the bytes says so with
-//! [`Tap::begin`] when a request has arrived, and who wants the connection
-//! gone calls [`Tap::cut`].
+//! [`Tap::begin`] when a request has arrived, who wants the connection gone
+//! calls [`Tap::cut`], and who wants the exchange at hand to meet other weather
+//! calls `set_weather`.
 //!
 //! After an upgrade hyper hands the line to whoever speaks the new protocol.
 //! The tap stays on it: [`Tap::lasts`] says that no new exchange will follow,
-//! and a cut or a hang-up is met where the line is next read or written.
+//! and a cut or a hang-up is met where the line is next read or written. When
+//! the stage hangs up, it says why: a WebSocket's client is sent 1001 (going
+//! away, RFC 6455 § 7.4.1) between two messages.
 //!
 //! A tap that nobody hears keeps the bytes of the request at hand (a listener
-//! comes only after the request has been read) and otherwise looks at one flag.
+//! comes only after the request has been read) and otherwise looks at one
+//! flag. Under a clear sky bytes go straight to the socket and come straight
+//! from it; weather is one more flag to look at. What is told of an exchange is
+//! what its client sees: a request when it is sent, an answer when it arrives.
+
+mod frames;
+mod inbound;
+mod outbound;
 
 use std::{
     io::{self, IoSlice},
+    net::Shutdown,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use futures_util::task::AtomicWaker;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    sync::Notify,
+    sync::{Notify, watch},
+    time::timeout,
 };
+use wire::ws;
+
+use crate::{
+    climate::{Claim, Technique},
+    weather::Weather,
+};
+use frames::Frames;
+use inbound::Inbound;
+use outbound::Outbound;
 
 /// The most that is kept of a request before somebody listens, in bytes. No
 /// request that the stage answers has a longer head.
 const HEAD: usize = 32 * 1024;
+
+/// How many bytes may be under way each way in bad weather, before their sender has to wait.
+const ROOM: usize = 64 * 1024;
+
+/// What a WebSocket's client is told when the stage stops.
+const GOODBYE: (u16, &str) = (1001, "The stage stops.");
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,15 +82,22 @@ pub trait Listen: Send {
     fn ended(&mut self, how: Ending);
 }
 
+/// What has passed on a connection, in bytes, heads and frames included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// From the client.
+    pub to_server: u64,
+    /// To the client.
+    pub to_client: u64,
+}
+
 /// What the stage holds of a connection.
-#[derive(Default)]
 pub struct Tap {
+    began: Instant,
     /// Bytes have been sent since the last were received: the next to be
     /// received open a new exchange.
     answered: AtomicBool,
     listening: AtomicBool,
-    /// The exchange at hand is one of a lab's own.
-    claimed: AtomicBool,
     /// The exchange at hand is the connection's last: it goes on after an upgrade.
     lasting: AtomicBool,
     cut: AtomicBool,
@@ -70,6 +105,18 @@ pub struct Tap {
     hung_up: AtomicBool,
     /// The client has closed its side, or is out of reach.
     left: AtomicBool,
+    /// The sky is not clear.
+    weathered: AtomicBool,
+    /// There is none until there is weather for the first time.
+    sky: OnceLock<watch::Sender<Weather>>,
+    to_server: AtomicU64,
+    to_client: AtomicU64,
+    /// Messages that the server has sent since an upgrade.
+    messages: AtomicU64,
+    /// Bytes under way to the client.
+    held: AtomicUsize,
+    /// Since when the client takes nothing, in milliseconds since the connection began, and one; 0 while it takes what it is sent.
+    stalled: AtomicU64,
     cutting: Notify,
     gone: Notify,
     /// Who waits for bytes, and who waits to send some.
@@ -82,6 +129,34 @@ pub struct Tap {
 struct Heard {
     head: Vec<u8>,
     listener: Option<Box<dyn Listen>>,
+    /// Whose exchange it is, where it is one of a lab's own.
+    claim: Option<Claim>,
+}
+
+impl Default for Tap {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            answered: AtomicBool::default(),
+            listening: AtomicBool::default(),
+            lasting: AtomicBool::default(),
+            cut: AtomicBool::default(),
+            hung_up: AtomicBool::default(),
+            left: AtomicBool::default(),
+            weathered: AtomicBool::default(),
+            sky: OnceLock::new(),
+            to_server: AtomicU64::default(),
+            to_client: AtomicU64::default(),
+            messages: AtomicU64::default(),
+            held: AtomicUsize::default(),
+            stalled: AtomicU64::default(),
+            cutting: Notify::new(),
+            gone: Notify::new(),
+            reader: AtomicWaker::new(),
+            writer: AtomicWaker::new(),
+            heard: Mutex::default(),
+        }
+    }
 }
 
 impl Tap {
@@ -98,23 +173,16 @@ impl Tap {
         self.listening.store(true, Ordering::Relaxed);
     }
 
-    /// Says that the exchange at hand is one of a lab's own, so that [`Tap::cut_claimed`] is meant for it.
-    pub fn claim(&self) {
-        self.claimed.store(true, Ordering::Relaxed);
+    /// Says whose the exchange at hand is, until it is over.
+    pub(crate) fn claim(&self, claim: Claim) {
+        // The one before goes when the lock is free again: it has a lock of its own to take.
+        let before = self.heard().claim.replace(claim);
+        drop(before);
     }
 
-    /// Says that the exchange at hand goes on for as long as the connection, as one does after an upgrade.
+    /// Says that the exchange at hand goes on for as long as the connection, as a WebSocket does after its upgrade.
     pub fn lasts(&self) {
         self.lasting.store(true, Ordering::Relaxed);
-    }
-
-    /// Cuts the connection if a lab speaks on it now; says whether.
-    pub fn cut_claimed(&self) -> bool {
-        let claimed = self.claimed.load(Ordering::Relaxed);
-        if claimed {
-            self.cut();
-        }
-        claimed
     }
 
     /// Cuts the connection: what has not been sent is lost, and both ends see a reset.
@@ -122,6 +190,14 @@ impl Tap {
         self.cut.store(true, Ordering::Release);
         self.cutting.notify_one();
         self.wake();
+        if let Some(sky) = self.sky.get() {
+            // The pump waits for changes of the weather.
+            sky.send_modify(|_| {});
+        }
+    }
+
+    fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
     }
 
     /// Returns once the connection is to be cut.
@@ -129,8 +205,10 @@ impl Tap {
         self.cutting.notified().await;
     }
 
-    /// Ends what is read from the connection, as a client does that leaves.
+    /// Ends what is read from the connection, as a client does that leaves. Bad
+    /// weather ends, too: what is under way arrives now.
     pub fn hang_up(&self) {
+        self.set_weather(Weather::CLEAR);
         self.hung_up.store(true, Ordering::Release);
         self.wake();
     }
@@ -140,18 +218,99 @@ impl Tap {
         self.gone.notified().await;
     }
 
+    /// What has passed so far.
+    pub fn passed(&self) -> Passed {
+        Passed {
+            to_server: self.to_server.load(Ordering::Relaxed),
+            to_client: self.to_client.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How many messages the server has sent since an upgrade.
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes are under way to the client: bad weather has them.
+    pub fn queue(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// For how long the client has taken nothing although there is something to be sent.
+    pub fn stalled_for(&self) -> Option<Duration> {
+        let since = self.stalled.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.began.elapsed().saturating_sub(Duration::from_millis(since)))
+    }
+
+    // ---- the weather
+
+    /// The weather that the exchange at hand meets.
+    pub fn weather(&self) -> Weather {
+        if !self.weathered.load(Ordering::Acquire) {
+            return Weather::CLEAR;
+        }
+        self.sky.get().map_or(Weather::CLEAR, |sky| *sky.borrow())
+    }
+
+    /// Changes the weather of the exchange at hand. What was held and is held no longer arrives.
+    pub(crate) fn set_weather(&self, weather: Weather) {
+        if weather == self.weather() {
+            return;
+        }
+        self.sky().send_modify(|sky| {
+            *sky = weather;
+            // Under the sky's lock, so that the two never disagree.
+            self.weathered.store(!weather.is_clear(), Ordering::Release);
+        });
+        self.wake();
+    }
+
+    /// Where changes of the weather are told.
+    pub(crate) fn sky(&self) -> &watch::Sender<Weather> {
+        self.sky.get_or_init(|| watch::Sender::new(Weather::CLEAR))
+    }
+
+    /// Returns once a request that has been read would have arrived in this
+    /// weather. Whose request it is cannot be known before it is read, so its
+    /// head is late here, and what follows it on the line.
+    pub(crate) async fn arrives(&self) {
+        if self.weather().is_clear() {
+            return;
+        }
+        let mut sky = self.sky().subscribe();
+        let due = Instant::now() + self.weather().delay();
+        loop {
+            let weather = *sky.borrow_and_update();
+            let left = due.saturating_duration_since(Instant::now());
+            if weather.is_clear() || !weather.hold && left.is_zero() {
+                return;
+            }
+            if weather.hold {
+                // The sender lives as long as this tap.
+                let _ = sky.changed().await;
+            } else {
+                let _ = timeout(left, sky.changed()).await;
+            }
+        }
+    }
+
+    // ---- what the line tells
+
     fn wake(&self) {
         self.reader.wake();
         self.writer.wake();
     }
 
     fn received(&self, bytes: &[u8]) {
+        self.to_server.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let mut over = None;
         let mut heard = self.heard();
-        if self.answered.swap(false, Ordering::Relaxed) && !self.lasting.load(Ordering::Relaxed) {
+        let is_new = self.answered.swap(false, Ordering::Relaxed) && !self.lasting.load(Ordering::Relaxed);
+        if is_new {
             // A new exchange. Whoever heard the last one has heard all of it.
             heard.listener = None;
             heard.head.clear();
-            self.claimed.store(false, Ordering::Relaxed);
+            over = heard.claim.take();
             self.listening.store(false, Ordering::Relaxed);
         }
         match &mut heard.listener {
@@ -161,9 +320,16 @@ impl Tap {
                 heard.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
             }
         }
+        drop(heard);
+        // In this order: nobody changes the weather of an exchange that nobody claims.
+        drop(over);
+        if is_new {
+            self.set_weather(Weather::CLEAR);
+        }
     }
 
     fn sent(&self, mut count: usize, parts: &[&[u8]]) {
+        self.to_client.fetch_add(count as u64, Ordering::Relaxed);
         self.answered.store(true, Ordering::Relaxed);
         if !self.listening.load(Ordering::Relaxed) {
             return;
@@ -179,36 +345,93 @@ impl Tap {
         }
     }
 
+    fn held(&self, bytes: usize) {
+        self.held.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The client takes nothing.
+    fn stalls(&self) {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1;
+        // Since the first time, if it has not taken anything meanwhile.
+        let _ = self.stalled.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The client takes something.
+    fn flows(&self) {
+        if self.stalled.load(Ordering::Relaxed) != 0 {
+            self.stalled.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whose technique speaks on the line now, where one does.
+    pub(crate) fn technique(&self) -> Option<Technique> {
+        self.heard().claim.as_ref().map(Claim::technique)
+    }
+
     fn heard(&self) -> MutexGuard<'_, Heard> {
         // A listener that panicked is dropped with the rest of its connection.
         self.heard.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-/// A connection with a tap on it.
-pub struct Line {
-    /// Nothing once it is closed.
-    io: Option<TcpStream>,
+/// A connection's socket, as long as anybody has something to send on it.
+struct Socket {
+    io: TcpStream,
     tap: Arc<Tap>,
 }
 
-impl Line {
-    /// Puts `tap` on a connection.
-    pub fn new(io: TcpStream, tap: Arc<Tap>) -> Self {
-        Self { io: Some(io), tap }
-    }
-
-    /// The connection, as long as it is not cut.
-    fn io(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        if self.tap.cut.load(Ordering::Acquire) {
-            // At once, however long the line's holder takes to let go of it.
-            self.close();
+impl Socket {
+    fn poll_read(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = loop {
+            if let Err(error) = ready!(self.io.poll_read_ready(context)) {
+                break Err(error);
+            }
+            match self.io.try_read_buf(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => break read.map(drop),
+            }
+        };
+        match buffer.filled().get(before..) {
+            Some(bytes @ [_, ..]) => self.tap.received(bytes),
+            _ => self.tap.left.store(true, Ordering::Relaxed),
         }
-        self.io.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::ConnectionReset.into())
+        Poll::Ready(read)
     }
 
-    fn close(&mut self) {
-        let Some(io) = self.io.take() else { return };
+    fn poll_write(
+        &self,
+        context: &mut Context<'_>,
+        write: impl Fn(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match self.io.poll_write_ready(context) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => {
+                    self.tap.stalls();
+                    return Poll::Pending;
+                }
+            }
+            match write(&self.io) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => {
+                    self.tap.flows();
+                    return Poll::Ready(written);
+                }
+            }
+        }
+    }
+
+    /// Sends the end of the stream.
+    fn shut_down(&self) {
+        if let Err(error) = socket2::SockRef::from(&self.io).shutdown(Shutdown::Write) {
+            tracing::debug!(%error, "the line was closed already");
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
         let how = if self.tap.cut.load(Ordering::Relaxed) {
             Ending::Cut
         } else if self.tap.left.load(Ordering::Relaxed) {
@@ -218,22 +441,150 @@ impl Line {
         };
         if how == Ending::Cut {
             // Closing with nothing lingering sends a reset instead of an end of stream.
-            if let Err(error) = io.set_zero_linger() {
+            if let Err(error) = self.io.set_zero_linger() {
                 tracing::debug!(%error, "a cut line ends without a reset");
             }
         }
-        let listener = self.tap.heard().listener.take();
+        let (listener, claim) = {
+            let mut heard = self.tap.heard();
+            (heard.listener.take(), heard.claim.take())
+        };
+        drop(claim);
         if let Some(mut listener) = listener {
             listener.ended(how);
         }
-        drop(io);
         self.tap.gone.notify_one();
+    }
+}
+
+/// A connection with a tap on it.
+pub struct Line {
+    /// Nothing once it is closed.
+    socket: Option<Arc<Socket>>,
+    tap: Arc<Tap>,
+    inbound: Option<Box<Inbound>>,
+    outbound: Option<Arc<Outbound>>,
+    frames: Frames,
+    /// What is left to be sent of the goodbye, once there is one.
+    goodbye: Option<Vec<u8>>,
+}
+
+impl Line {
+    /// Puts `tap` on a connection.
+    pub fn new(io: TcpStream, tap: Arc<Tap>) -> Self {
+        let socket = Arc::new(Socket { io, tap: Arc::clone(&tap) });
+        Self {
+            socket: Some(socket),
+            tap,
+            inbound: None,
+            outbound: None,
+            frames: Frames::default(),
+            goodbye: None,
+        }
+    }
+
+    /// The connection, as long as it is not cut.
+    fn socket(&mut self) -> io::Result<&Arc<Socket>> {
+        if self.tap.is_cut() {
+            // At once, however long the line's holder takes to let go of it.
+            self.socket = None;
+        }
+        self.socket.as_ref().ok_or_else(|| io::ErrorKind::ConnectionReset.into())
+    }
+
+    /// What carries bytes to the client later than they are sent, where something has to.
+    fn outbound(&mut self) -> io::Result<Option<Arc<Outbound>>> {
+        if let Some(outbound) = &self.outbound {
+            if !outbound.is_done() {
+                return Ok(Some(Arc::clone(outbound)));
+            }
+            if let Some(error) = outbound.failure() {
+                return Err(error);
+            }
+            self.outbound = None;
+        }
+        if !self.tap.weathered.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        let outbound = Outbound::begin(self.socket()?);
+        self.outbound = Some(Arc::clone(&outbound));
+        Ok(Some(outbound))
+    }
+
+    /// Sends bytes, through the weather if there is any.
+    fn poll_send(&mut self, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.tap.writer.register(context.waker());
+        self.socket()?;
+        while let Some(outbound) = self.outbound()? {
+            let Some(part) = parts.iter().find(|part| !part.is_empty()) else { return Poll::Ready(Ok(0)) };
+            match outbound.take(part, &self.tap.weather()) {
+                Some(taken) => return Poll::Ready(taken),
+                // Between the two looks the pump may have ended.
+                None if outbound.is_done() => {}
+                None => return Poll::Pending,
+            }
+        }
+        let socket = self.socket()?;
+        let count = ready!(socket.poll_write(context, |io| match parts {
+            [part] => io.try_write(part),
+            parts => io.try_write_vectored(parts),
+        }))?;
+        if self.tap.listening.load(Ordering::Relaxed) {
+            let parts: Vec<&[u8]> = parts.iter().map(|part| &**part).collect();
+            self.tap.sent(count, &parts);
+        } else {
+            self.tap.sent(count, &[]);
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    /// Whether the stage takes its leave of a WebSocket.
+    fn leaves(&self) -> bool {
+        self.tap.hung_up.load(Ordering::Acquire) && self.tap.lasting.load(Ordering::Relaxed)
+    }
+
+    /// Says goodbye to a WebSocket's client, between two messages.
+    fn poll_goodbye(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.goodbye.as_ref().is_some_and(Vec::is_empty) {
+            return Poll::Ready(Ok(()));
+        }
+        let mut left = self.goodbye.take().unwrap_or_else(|| {
+            let (code, reason) = GOODBYE;
+            ws::encode(&ws::Frame::close(Some(code), reason), None)
+        });
+        while !left.is_empty() {
+            match self.poll_send(context, &[IoSlice::new(&left)]) {
+                Poll::Ready(Ok(count)) => drop(left.drain(..count)),
+                Poll::Ready(Err(error)) => {
+                    self.goodbye = Some(Vec::new());
+                    return Poll::Ready(Err(error));
+                }
+                Poll::Pending => {
+                    self.goodbye = Some(left);
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.goodbye = Some(left);
+        self.shut_down();
+        Poll::Ready(Ok(()))
+    }
+
+    fn shut_down(&mut self) {
+        match (&self.outbound, &self.socket) {
+            (Some(outbound), _) if !outbound.is_done() => outbound.end(&self.tap.weather()),
+            (_, Some(socket)) => socket.shut_down(),
+            _ => {}
+        }
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.close();
+        // What is under way arrives, though its sender has left; the pump has the socket then.
+        if let Some(outbound) = self.outbound.take().filter(|_| !self.tap.is_cut()) {
+            outbound.end(&self.tap.weather());
+        }
     }
 }
 
@@ -245,29 +596,28 @@ impl AsyncRead for Line {
     ) -> Poll<io::Result<()>> {
         // Before the flags are looked at, so that no change of theirs is missed.
         self.tap.reader.register(context.waker());
+        if self.leaves() {
+            return self.poll_leave(context);
+        }
         if self.tap.hung_up.load(Ordering::Acquire) {
             return Poll::Ready(Ok(()));
         }
-        let before = buffer.filled().len();
-        let read = ready!(self.io()?.poll_read(context, buffer));
-        match buffer.filled().get(before..) {
-            Some(bytes @ [_, ..]) => self.tap.received(bytes),
-            _ => self.tap.left.store(true, Ordering::Relaxed),
+        let socket = Arc::clone(self.socket()?);
+        if self.inbound.is_none() && !self.tap.weathered.load(Ordering::Acquire) {
+            return socket.poll_read(context, buffer);
         }
-        Poll::Ready(read)
+        let inbound = self.inbound.get_or_insert_with(|| Box::new(Inbound::new()));
+        let read = inbound.poll_read(&socket, context, buffer);
+        if inbound.is_empty() && !self.tap.weathered.load(Ordering::Acquire) {
+            self.inbound = None;
+        }
+        read
     }
 }
 
 impl AsyncWrite for Line {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.tap.writer.register(context.waker());
-        let count = ready!(self.io()?.poll_write(context, bytes))?;
-        self.tap.sent(count, &[bytes]);
-        Poll::Ready(Ok(count))
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -275,27 +625,83 @@ impl AsyncWrite for Line {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.tap.writer.register(context.waker());
-        let count = ready!(self.io()?.poll_write_vectored(context, parts))?;
-        if self.tap.listening.load(Ordering::Relaxed) {
-            let parts: Vec<&[u8]> = parts.iter().map(|part| &**part).collect();
-            self.tap.sent(count, &parts);
-        } else {
-            self.tap.sent(count, &[]);
+        if !self.tap.lasting.load(Ordering::Relaxed) {
+            return self.poll_send(context, parts);
         }
+        if self.leaves() {
+            return self.poll_last_words(context, parts);
+        }
+        let count = ready!(self.poll_send(context, parts))?;
+        self.follow(count, parts);
         Poll::Ready(Ok(count))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.as_ref().is_some_and(AsyncWrite::is_write_vectored)
+        true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io()?.poll_flush(context)
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What a socket has taken, it sends.
+        self.socket().map(drop).into()
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io()?.poll_shutdown(context)
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket()?;
+        self.shut_down();
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// After an upgrade.
+impl Line {
+    /// Counts messages and their bounds in what was just sent.
+    fn follow(&mut self, mut count: usize, parts: &[IoSlice<'_>]) {
+        for part in parts {
+            let part = &part[..part.len().min(count)];
+            count -= part.len();
+            let messages = self.frames.pass(part);
+            if messages > 0 {
+                self.tap.messages.fetch_add(messages, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Lets the frame at hand come to its end; whatever would follow goes nowhere, the goodbye instead of it.
+    fn poll_last_words(
+        &mut self,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Some(part) = parts.iter().find(|part| !part.is_empty()) else { return Poll::Ready(Ok(0)) };
+        if self.frames.is_between() {
+            ready!(self.poll_goodbye(context))?;
+            return Poll::Ready(Ok(part.len()));
+        }
+        // In a header nobody knows yet how long the frame is.
+        let most = self.frames.left_of_frame().unwrap_or(1);
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(part.len());
+        let part = [IoSlice::new(&part[..most])];
+        let count = ready!(self.poll_send(context, &part))?;
+        self.follow(count, &part);
+        Poll::Ready(Ok(count))
+    }
+
+    /// Says goodbye and waits until the client has gone: to close with bytes unread would lose the goodbye.
+    fn poll_leave(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.goodbye.is_none() && !self.frames.is_between() {
+            // Whoever writes the frame at hand says goodbye after it.
+            return Poll::Pending;
+        }
+        ready!(self.poll_goodbye(context))?;
+        let socket = Arc::clone(self.socket()?);
+        let mut unheard = [0; 1024];
+        loop {
+            let mut unheard = ReadBuf::new(&mut unheard);
+            let read = ready!(socket.poll_read(context, &mut unheard));
+            if read.is_err() || unheard.filled().is_empty() {
+                return Poll::Ready(read);
+            }
+        }
     }
 }
 
@@ -346,19 +752,15 @@ mod tests {
         let (first, heard) = listener();
         tap.received(b"GET /floor HTTP/1.1\r\n\r\n");
         tap.begin("GET /floor HTTP/", first);
-        tap.claim();
         tap.sent(1, &[b"x"]);
         tap.received(b"another");
         assert_eq!(heard.try_iter().collect::<String>(), "GET /floor HTTP/1.1\r\n\r\n");
-        assert!(!tap.cut_claimed(), "nobody has claimed the other one");
 
         let (second, heard) = listener();
         tap.begin("another", second);
-        tap.claim();
         tap.lasts();
         tap.sent(1, &[b"x"]);
         tap.received(b", and more");
         assert_eq!(heard.try_iter().collect::<String>(), "another, and more");
-        assert!(tap.cut_claimed());
     }
 }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `GET /live/` | the list of the labs |
 //! | `GET /live/lab3/` | the stage's page: the lab's page in a frame, the wire beside it |
+//! | `POST /live/lab3/-/weather` | orders weather for the visitor's page (see [`crate::weather`]) |
 //! | `GET /live/lab3/-/wire` | the visitor's own wire as an event stream, resumable |
 //! | `GET /live/lab3/-/wire.txt` | the same so far, as a transcript's text |
 //! | `POST /live/lab3/-/cut` | cuts the open connections of the visitor's page to the lab |
@@ -27,11 +28,13 @@
 //! closed for one visitor is the lab's own server over a feed that is closed:
 //! its streams end and its 204 is the solution's, not the stage's.
 
+mod weather;
+
 use std::{convert::Infallible, fmt::Write, future::pending, path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{Extension, FromRequestParts, Query, Request, State},
+    extract::{Extension, FromRequestParts, Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderName, StatusCode, Uri, header, request::Parts},
     response::{
         Html, IntoResponse, Redirect, Response,
@@ -46,12 +49,14 @@ use tower::ServiceExt;
 use wire::{Moment, Place, Transcript, What, When};
 
 use crate::{
+    carry::carry,
+    climate::{Climate, Who},
     ear::Ear,
     guard,
     labs::{Control, Lab, is_unsafe},
     line::Tap,
     server::Connection,
-    visitor::{Market, Panel, Speaker, Start, Visitor, Visitors},
+    visitor::{Market, Panel, Start, Visitor, Visitors},
 };
 
 const LIST: &str = include_str!("../web/list.html");
@@ -70,12 +75,13 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 struct House {
     labs: Vec<Arc<Lab>>,
     visitors: Visitors,
+    climate: Climate,
 }
 
-/// The live rooms, with the labs of the repository at `root` publishing from `feed`.
-pub fn router<S: Clone + Send + Sync + 'static>(root: &Path, feed: &Feed) -> Router<S> {
+/// The live rooms, with the labs of the repository at `root` publishing from `feed`, in this climate.
+pub fn router<S: Clone + Send + Sync + 'static>(root: &Path, feed: &Feed, climate: &Climate) -> Router<S> {
     let labs = Lab::all(root, feed).into_iter().map(Arc::new).collect();
-    let house = House { labs, visitors: Visitors::default() };
+    let house = House { labs, visitors: Visitors::default(), climate: climate.clone() };
     let list = list(&house.labs);
     let text = |kind: &'static str, text: &'static str| {
         get(
@@ -93,6 +99,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(root: &Path, feed: &Feed) -> Rou
         .route("/live/{lab}/-/wire.txt", get(wire_text))
         .route("/live/{lab}/-/cut", post(cut))
         .route("/live/{lab}/-/lose", post(lose))
+        .route("/live/{lab}/-/weather", post(weather::order))
         .route("/live/{lab}/-/close", post(close))
         .route("/live/{lab}/-/open", post(open))
         .route("/live/{lab}/{*path}", any(lab_itself))
@@ -124,7 +131,7 @@ fn list(labs: &[Arc<Lab>]) -> String {
     for lab in labs {
         let (entry, path) = (lab.entry, &lab.path);
         let (number, title, about, chapter) = (entry.number, entry.title, entry.about, entry.chapter);
-        let (technique, mark) = (entry.technique, entry.mark);
+        let (technique, mark) = (entry.technique.name(), entry.technique.mark());
         let item = write!(
             items,
             "    <li data-technique=\"{mark}\">\n      <p class=\"eyebrow\">Lab {number} · {technique}</p>\n      \
@@ -141,7 +148,12 @@ async fn to_the_page(Named(lab): Named) -> Redirect {
 }
 
 /// The page. Opening it makes the browser a visitor.
-async fn page(State(house): State<Arc<House>>, Named(lab): Named, headers: HeaderMap) -> Response {
+async fn page(
+    State(house): State<Arc<House>>,
+    Named(lab): Named,
+    query: Result<Numbers, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
     let (visitor, cookie) = match house.visitors.welcome(&headers) {
         Ok(welcomed) => welcomed,
         Err(error) => {
@@ -150,7 +162,9 @@ async fn page(State(house): State<Arc<House>>, Named(lab): Named, headers: Heade
                 .into_response();
         }
     };
-    let Start { page, after, at } = visitor.open();
+    // Whatever else stands behind the address is no reason to turn anybody away.
+    let follows = query.ok().and_then(|query| u32::try_from(number(&query, "follows")?).ok());
+    let Start { page, after, at } = visitor.open(follows);
     let market = match *visitor.market().borrow() {
         Market::Open => "open",
         Market::Closed => "closed",
@@ -162,8 +176,9 @@ async fn page(State(house): State<Arc<House>>, Named(lab): Named, headers: Heade
         .replace("{hint}", &entry.controls.iter().copied().map(hint).collect::<String>())
         .replace("{number}", &entry.number.to_string())
         .replace("{title}", entry.title)
-        .replace("{technique}", entry.technique)
-        .replace("{mark}", entry.mark)
+        .replace("{weather}", &weather::group(&visitor.weather(page)))
+        .replace("{technique}", entry.technique.name())
+        .replace("{mark}", entry.technique.mark())
         .replace("{chapter}", entry.chapter)
         .replace("{invitation}", entry.invitation)
         .replace("{path}", &lab.path)
@@ -204,11 +219,12 @@ fn hint(control: Control) -> &'static str {
     }
 }
 
-/// The lab, as a browser meets it: its path taken off, the wire heard if its visitor looks.
+/// The lab, as a browser meets it: its path taken off, through the weather,
+/// the wire heard if its visitor looks.
 async fn lab_itself(
     State(house): State<Arc<House>>,
     Named(lab): Named,
-    Extension(Connection(line)): Extension<Connection>,
+    Extension(Connection { tap: line, peer }): Extension<Connection>,
     mut request: Request,
 ) -> Response {
     let visitor = house.visitors.find(request.headers());
@@ -218,21 +234,43 @@ async fn lab_itself(
         Ok(inside) => inside,
         Err(_) => return (StatusCode::BAD_REQUEST, "This address is not well formed.\n").into_response(),
     };
-    let speaks = lab.speaks_on(request.uri().path());
-    let Some(visitor) = visitor.filter(|_| speaks) else {
+    if !lab.speaks_on(request.uri().path()) {
         return answer(&lab.app, &line, request).await;
+    }
+    let page = visitor.map(|visitor| {
+        let page = visitor.page(page);
+        (visitor, page)
+    });
+    let who = Who {
+        lab: Some(lab.entry.number),
+        technique: lab.entry.technique,
+        page: page.clone(),
+        peer: Some(peer),
     };
-    let page = visitor.page(page);
-    visitor.speaks_on(Speaker { lab: lab.entry.number, page }, &line);
-    if visitor.is_watched() {
+    let delivered = house.climate.claim(&line, who);
+    let weather = line.weather();
+    if weather.refuse {
+        if let Some((visitor, page)) = &page {
+            visitor.is_refused(*page);
+        }
+        return lost(&line).await;
+    }
+    if let Some((visitor, page)) = &page
+        && visitor.is_watched()
+    {
         let (requested, answered) = (lab.entry.request_headers, lab.entry.response_headers);
-        let ear = Ear::new(Arc::clone(&visitor), page, mount.to_owned(), requested, answered);
+        let ear = Ear::new(Arc::clone(visitor), *page, mount.to_owned(), requested, answered);
         line.begin(&format!("{} {outside} HTTP/", request.method()), Box::new(ear));
     }
-    let loses = is_unsafe(request.method()) && visitor.loses_answer(page);
-    let response = match &lab.closed {
-        None => answer(&lab.app, &line, request).await,
-        Some(closed) => {
+    line.arrives().await;
+    if line.weather().bad_gateway {
+        return (StatusCode::BAD_GATEWAY, "Bad gateway: the proxy does not reach the server.\n")
+            .into_response();
+    }
+    let loses = is_unsafe(request.method())
+        && page.as_ref().is_some_and(|(visitor, page)| visitor.loses_answer(*page));
+    let response = match (&lab.closed, &page) {
+        (Some(closed), Some((visitor, _))) => {
             let market = visitor.market().subscribe();
             let now = *market.borrow();
             match now {
@@ -243,13 +281,19 @@ async fn lab_itself(
                 }
             }
         }
+        _ => answer(&lab.app, &line, request).await,
     };
     if loses {
         // What was asked for is done; nobody will hear of it.
-        line.cut();
-        pending::<()>().await;
+        return lost(&line).await;
     }
-    response
+    carry(response, line, delivered).await
+}
+
+/// No answer: the line is cut instead.
+async fn lost(line: &Tap) -> Response {
+    line.cut();
+    pending().await
 }
 
 async fn answer(app: &Router, line: &Tap, request: Request) -> Response {
@@ -408,7 +452,9 @@ async fn cut(
     headers: HeaderMap,
 ) -> Response {
     act(&house, &lab, Control::Cut, &headers, |visitor| {
-        let count = visitor.cut(lab.entry.number, named_page(&query));
+        let page = named_page(&query);
+        let count =
+            house.climate.cut_where(|who| who.lab == Some(lab.entry.number) && who.is_page(visitor, page));
         tracing::info!(count, "a visitor cut their connections");
     })
 }

@@ -1,13 +1,20 @@
 //! The server: accepts connections, answers them, lets them go in the end.
 
 use std::{
-    convert::Infallible, future::Future, net::Ipv4Addr, path::Path, pin::pin, sync::Arc, time::Duration,
+    collections::HashMap,
+    convert::Infallible,
+    future::Future,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    pin::pin,
+    sync::{Arc, Mutex, Weak, atomic::Ordering},
+    time::{Duration, Instant},
 };
 
 use axum::{
     Router,
     body::Body,
-    extract::{Request, State},
+    extract::{DefaultBodyLimit, Request, State},
     middleware,
     response::{IntoResponse, Redirect, Response},
     routing::get,
@@ -17,39 +24,48 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tower::ServiceExt;
 
 use crate::{
     StageError,
     class::{self, Class},
+    climate::Climate,
     guard,
+    limits::{Doors, Limits},
     line::{Line, Tap},
     live,
+    metrics::{self, Counts, Metrics},
     site::Site,
+    weather::Weather,
 };
 
-/// How many connections are open at once; more wait at the door.
-const CONNECTIONS: usize = 4_096;
-/// How long a client may take to send the head of a request.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// The longest head of a request, in bytes.
 const HEAD: usize = 16 * 1024;
+/// The longest body of a request, in bytes.
+const BODY: usize = 64 * 1024;
 /// How long exchanges may go on once the stage is asked to stop.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// The tap on the connection that a request came by: a request's extension.
+/// The connection that a request came by: a request's extension.
 #[derive(Clone)]
-pub(crate) struct Connection(pub(crate) Arc<Tap>);
+pub(crate) struct Connection {
+    pub(crate) tap: Arc<Tap>,
+    /// Where it comes from.
+    pub(crate) peer: SocketAddr,
+}
 
 /// A stage that is ready to serve.
 pub struct Stage {
     router: Router,
     class: Arc<Class>,
     draining: Arc<watch::Sender<bool>>,
+    climate: Climate,
+    limits: Limits,
+    counts: Arc<Counts>,
 }
 
 /// Listens on a port of this machine alone; 0 lets the system choose one.
@@ -80,9 +96,13 @@ impl Stage {
     pub fn new(root: &Path, site: Site, feed: &Feed) -> Self {
         let draining = Arc::new(watch::Sender::new(false));
         let class = Arc::new(Class::new(root));
+        let (climate, counts) = (Climate::default(), Arc::default());
+        let metrics = get(metrics::metrics).with_state(Metrics::new(&climate, &counts));
         let router = Router::new()
             .route("/", get(|| async { Redirect::temporary("/en/") }))
-            .merge(live::router(root, feed))
+            .route("/healthz", get(|| async { "The stage is up.\n" }))
+            .route("/metrics", metrics)
+            .merge(live::router(root, feed, &climate))
             .merge(class::router(Arc::clone(&class)))
             .fallback(book)
             .with_state(Arc::new(site))
@@ -90,8 +110,9 @@ impl Stage {
                 let draining = Arc::clone(&draining);
                 move |request, next| guard::end_streams(Arc::clone(&draining), request, next)
             }))
+            .layer(DefaultBodyLimit::max(BODY))
             .layer(middleware::from_fn(guard::guard));
-        Self { router, class, draining }
+        Self { router, class, draining, climate, limits: Limits::default(), counts }
     }
 
     /// The class that this stage can hold.
@@ -99,30 +120,57 @@ impl Stage {
         &self.class
     }
 
-    /// Serves until `stop` is done, then drains: event streams end, exchanges
-    /// at hand have three seconds, nothing new is accepted.
+    /// The same stage with other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// A handle to the stage's climate: who is connected, and in which weather.
+    pub fn climate(&self) -> Climate {
+        self.climate.clone()
+    }
+
+    /// Serves until `stop` is done, then drains: event streams end, WebSockets
+    /// are told 1001, exchanges at hand have three seconds, nothing new is accepted.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let doors = Doors::new(&self.limits);
+        let lines = Arc::new(Lines::default());
         let mut open = JoinSet::new();
+        let mut watch = pin!(watch(self.limits, &lines, &self.counts));
         loop {
-            let permit = tokio::select! {
-                () = &mut stop => break,
-                permit = Arc::clone(&room).acquire_owned() => permit,
+            let next = async {
+                let room = doors.room().await;
+                (room, listener.accept().await)
             };
-            let accepted = tokio::select! {
+            let (room, accepted) = tokio::select! {
                 () = &mut stop => break,
-                accepted = listener.accept() => accepted,
+                never = &mut watch => match never {},
+                next = next => next,
             };
             match accepted {
-                Ok((io, peer)) => {
-                    tracing::debug!(%peer, "connected");
-                    let (router, draining) = (self.router.clone(), self.draining.subscribe());
-                    open.spawn(async move {
-                        connection(io, router, draining).await;
-                        drop(permit);
-                    });
-                }
+                Ok((io, peer)) => match doors.enter(peer.ip(), room) {
+                    Some(entered) => {
+                        tracing::debug!(%peer, "connected");
+                        let tap = Arc::new(Tap::default());
+                        lines.add(peer, &tap);
+                        self.counts.open.fetch_add(1, Ordering::Relaxed);
+                        let (router, draining) = (self.router.clone(), self.draining.subscribe());
+                        let (limits, counts) = (self.limits, Arc::clone(&self.counts));
+                        open.spawn(async move {
+                            connection(io, Connection { tap, peer }, router, draining, limits).await;
+                            counts.open.fetch_sub(1, Ordering::Relaxed);
+                            drop(entered);
+                        });
+                    }
+                    None => {
+                        self.counts.turned_away.fetch_add(1, Ordering::Relaxed);
+                        // A reset, so that nothing is left of it here.
+                        drop(io.set_zero_linger());
+                    }
+                },
                 Err(error) => {
                     // Out of file descriptors, most likely: some will come back.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -141,21 +189,71 @@ impl Stage {
     }
 }
 
+/// The connections that are open, and where they come from.
+#[derive(Default)]
+struct Lines(Mutex<Vec<(SocketAddr, Weak<Tap>)>>);
+
+impl Lines {
+    fn add(&self, peer: SocketAddr, tap: &Arc<Tap>) {
+        let mut lines = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        lines.push((peer, Arc::downgrade(tap)));
+    }
+
+    /// Those that are open still.
+    fn open(&self) -> Vec<(SocketAddr, Arc<Tap>)> {
+        let mut lines = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        lines.retain(|(_, tap)| tap.strong_count() > 0);
+        lines.iter().filter_map(|(peer, tap)| Some((*peer, tap.upgrade()?))).collect()
+    }
+}
+
+/// Cuts, again and again, whoever takes nothing of what they are sent for too
+/// long, and what the weather has held for too long: a client that has left
+/// meanwhile could not be told from one that waits.
+async fn watch(limits: Limits, lines: &Lines, counts: &Counts) -> Infallible {
+    let mut beats = interval((limits.stalled / 4).max(Duration::from_millis(20)));
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut held = HashMap::new();
+    loop {
+        beats.tick().await;
+        let mut still_held = HashMap::new();
+        for (peer, tap) in lines.open() {
+            if let Some(time) = tap.stalled_for().filter(|time| *time > limits.stalled) {
+                let technique = tap.technique();
+                counts.drops(technique);
+                tracing::info!(%peer, technique = technique.map(|known| known.mark()), seconds = time.as_secs(), "a client took nothing for too long: its connection is cut");
+                tap.cut();
+            } else if tap.weather().hold {
+                let since = *held.get(&peer).unwrap_or(&Instant::now());
+                if since.elapsed() > limits.held {
+                    tracing::info!(%peer, "a connection was held for too long: it is cut");
+                    tap.cut();
+                }
+                still_held.insert(peer, since);
+            }
+        }
+        held = still_held;
+    }
+}
+
 /// Whatever no other room answers is a page of the book, or nothing.
 async fn book(State(site): State<Arc<Site>>, request: Request) -> Response {
     site.answer(request.method(), request.uri(), request.headers()).await.into_response()
 }
 
-async fn connection(io: TcpStream, router: Router, mut draining: watch::Receiver<bool>) {
-    // An event is small and should leave at once.
-    if let Err(error) = io.set_nodelay(true) {
-        tracing::debug!(%error, "small writes may be late");
-    }
-    let tap = Arc::new(Tap::default());
+async fn connection(
+    io: TcpStream,
+    connection: Connection,
+    router: Router,
+    mut draining: watch::Receiver<bool>,
+    limits: Limits,
+) {
+    prepare(&io);
+    let Connection { tap, peer } = connection.clone();
     let answer = {
-        let connection = Connection(Arc::clone(&tap));
+        let body_within = limits.body_within;
         service_fn(move |request: hyper::Request<Incoming>| {
-            let mut request = request.map(Body::new);
+            let mut request = request.map(|body| guard::in_time(Body::new(body), body_within));
             request.extensions_mut().insert(connection.clone());
             let answer = router.clone().oneshot(request);
             async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
@@ -163,7 +261,7 @@ async fn connection(io: TcpStream, router: Router, mut draining: watch::Receiver
     };
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(limits.head_within)
         .max_buf_size(HEAD)
         .serve_connection(TokioIo::new(Line::new(io, Arc::clone(&tap))), answer)
         .with_upgrades();
@@ -174,6 +272,8 @@ async fn connection(io: TcpStream, router: Router, mut draining: watch::Receiver
                 result = served.as_mut() => return result,
                 () = asked_to_stop(&mut draining) => {}
             }
+            // Bad weather ends with the stage: what is under way arrives now.
+            tap.set_weather(Weather::CLEAR);
             served.as_mut().graceful_shutdown();
             served.await
         };
@@ -182,7 +282,11 @@ async fn connection(io: TcpStream, router: Router, mut draining: watch::Receiver
             () = tap.until_cut() => Ok(()),
         };
         if let Err(error) = result {
-            tracing::debug!(%error, "a connection ended early");
+            if error.is_timeout() || error.is_parse() {
+                tracing::info!(%peer, %error, "a client was let go");
+            } else {
+                tracing::debug!(%peer, %error, "a connection ended early");
+            }
         }
     }
     // Hyper has let go of the line. After an upgrade somebody else holds it,
@@ -193,6 +297,23 @@ async fn connection(io: TcpStream, router: Router, mut draining: watch::Receiver
             tap.hang_up();
             tap.until_gone().await;
         }
+    }
+}
+
+/// Sets what the system is to do with a connection.
+fn prepare(io: &TcpStream) {
+    let socket = socket2::SockRef::from(io);
+    // A client that has gone without a word is found out, whether or not there is something to be sent.
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3);
+    // An event is small and should leave at once.
+    let set = io.set_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive));
+    #[cfg(target_os = "linux")]
+    let set = set.and_then(|()| socket.set_tcp_user_timeout(Some(Duration::from_secs(60))));
+    if let Err(error) = set {
+        tracing::debug!(%error, "the system keeps its own ways with a connection");
     }
 }
 

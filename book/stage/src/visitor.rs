@@ -3,13 +3,14 @@
 //! A visitor is a browser, told by a cookie that says nothing but a random
 //! number. It is set when a live page is opened, read under `/live/` only, and
 //! forgotten with the stage. What a [`Visitor`] holds is for that browser
-//! alone: its transcript, its open connections, its market.
+//! alone: its transcript, its market, the weather of its pages. Others know it by
+//! a number, which opens nothing.
 
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, Weak,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -18,7 +19,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use tokio::sync::watch;
 use wire::{Moment, Place, What, When};
 
-use crate::line::Tap;
+use crate::weather::Weather;
 
 /// The cookie's name.
 const COOKIE: &str = "stage_visitor";
@@ -36,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// All visitors.
 #[derive(Default)]
 pub(crate) struct Visitors {
+    /// How many have ever come.
+    came: AtomicU64,
     known: Mutex<HashMap<String, Arc<Visitor>>>,
 }
 
@@ -63,7 +66,7 @@ impl Visitors {
         getrandom::fill(&mut random)?;
         let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let set = format!("{COOKIE}={id}; Path=/live/; HttpOnly; SameSite=Strict");
-        let visitor = Arc::new(Visitor::new());
+        let visitor = Arc::new(Visitor::new(self.came.fetch_add(1, Ordering::Relaxed) + 1));
         let mut known = self.known();
         if known.len() >= VISITORS {
             let oldest = known.iter().min_by_key(|(_, visitor)| visitor.state().seen);
@@ -93,6 +96,7 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str
 
 /// One browser.
 pub(crate) struct Visitor {
+    number: u64,
     began: Instant,
     panels: AtomicUsize,
     /// The number of the newest moment; whoever shows them waits here.
@@ -122,7 +126,6 @@ struct State {
     opened: u32,
     /// The last of them.
     pages: VecDeque<Page>,
-    lines: Vec<(Speaker, Weak<Tap>)>,
 }
 
 /// One opened page of a visitor, as far as its transcript needs to know.
@@ -134,15 +137,8 @@ struct Page {
     dropped: u64,
     /// Its next unsafe request is to lose its answer.
     loses: bool,
-}
-
-/// Who speaks on a connection: which lab, and which of the visitor's pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Speaker {
-    /// The lab's number.
-    pub(crate) lab: u8,
-    /// The page's number.
-    pub(crate) page: u32,
+    /// What its own visitor ordered for it.
+    weather: Weather,
 }
 
 /// Where a page began in its visitor's transcript.
@@ -157,9 +153,10 @@ pub(crate) struct Start {
 }
 
 impl Visitor {
-    fn new() -> Self {
+    fn new(number: u64) -> Self {
         let now = Instant::now();
         Self {
+            number,
             began: now,
             panels: AtomicUsize::new(0),
             head: watch::Sender::new(0),
@@ -172,21 +169,27 @@ impl Visitor {
                 size: 0,
                 opened: 0,
                 pages: VecDeque::new(),
-                lines: Vec::new(),
             }),
         }
     }
 
-    /// A page is opened: what its client says is heard from now on.
-    pub(crate) fn open(&self) -> Start {
+    /// The visitor's number: the first who came is 1.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// A page is opened: what its client says is heard from now on. It begins
+    /// in the weather of the page it follows, where it follows one.
+    pub(crate) fn open(&self, follows: Option<u32>) -> Start {
         let mut state = self.state();
+        let weather = follows.and_then(|page| state.page(page)).map_or(Weather::CLEAR, |page| page.weather);
         state.expected = Some(Instant::now());
         state.opened = state.opened.saturating_add(1);
         let number = state.opened;
         if state.pages.len() == PAGES {
             state.pages.pop_front();
         }
-        state.pages.push_back(Page { number, exchanges: 0, dropped: 0, loses: false });
+        state.pages.push_back(Page { number, exchanges: 0, dropped: 0, loses: false, weather });
         Start { page: number, after: *self.head.borrow(), at: self.now() }
     }
 
@@ -278,22 +281,30 @@ impl Visitor {
         told
     }
 
-    /// Remembers a connection on which one of this visitor's labs speaks.
-    pub(crate) fn speaks_on(&self, speaker: Speaker, line: &Arc<Tap>) {
-        line.claim();
-        let mut state = self.state();
-        let is_this = |known: &Weak<Tap>| std::ptr::eq(known.as_ptr(), Arc::as_ptr(line));
-        state.lines.retain(|(_, known)| known.strong_count() > 0 && !is_this(known));
-        state.lines.push((speaker, Arc::downgrade(line)));
+    /// Writes down that something happens to a page now, or to its line.
+    pub(crate) fn narrate(&self, page: u32, told: Vec<(Place, What)>) {
+        let when = When::At(self.now());
+        let moment = |(place, what)| Moment { when, place, client: None, exchange: None, what };
+        self.write(page, told.into_iter().map(moment).collect());
     }
 
-    /// Cuts every connection on which this visitor's lab speaks, of one page
-    /// or of all; gives how many.
-    pub(crate) fn cut(&self, lab: u8, page: Option<u32>) -> usize {
-        let lines = self.state().lines.clone();
-        let meant = |speaker: &Speaker| speaker.lab == lab && page.is_none_or(|page| speaker.page == page);
-        let open = lines.iter().filter(|(speaker, _)| meant(speaker)).filter_map(|(_, line)| line.upgrade());
-        open.filter(|line| line.cut_claimed()).count()
+    /// Writes down that a page was refused a connection.
+    pub(crate) fn is_refused(&self, page: u32) {
+        let exchange = Some(self.next_exchange(page));
+        let when = When::At(self.now());
+        let refused = Moment { when, place: Place::Network, client: None, exchange, what: What::Refused };
+        self.write(page, vec![refused]);
+    }
+
+    /// Orders weather for one page, and gives what was there before.
+    pub(crate) fn order(&self, page: u32, weather: Weather) -> Weather {
+        let mut state = self.state();
+        state.page(page).map_or(Weather::CLEAR, |page| std::mem::replace(&mut page.weather, weather))
+    }
+
+    /// The weather that was ordered for a page.
+    pub(crate) fn weather(&self, page: u32) -> Weather {
+        self.state().page(page).map_or(Weather::CLEAR, |page| page.weather)
     }
 
     /// The page's next unsafe request will be answered, and its answer lost.
@@ -365,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_transcript_resumes_after_a_number_without_a_gap() {
-        let visitor = Visitor::new();
+        let visitor = Visitor::new(1);
         for _ in 0..5 {
             visitor.write(1, comment(1));
         }
@@ -376,8 +387,8 @@ mod tests {
 
     #[test]
     fn a_transcript_is_bounded_and_says_what_it_dropped() {
-        let visitor = Visitor::new();
-        visitor.open();
+        let visitor = Visitor::new(1);
+        visitor.open(None);
         for _ in 0..MOMENTS + 3 {
             visitor.write(1, comment(1));
         }
@@ -391,8 +402,8 @@ mod tests {
 
     #[test]
     fn a_page_is_told_of_its_own_losses_only() {
-        let visitor = Visitor::new();
-        let (quiet, loud) = (visitor.open(), visitor.open());
+        let visitor = Visitor::new(1);
+        let (quiet, loud) = (visitor.open(None), visitor.open(None));
         for _ in 0..MOMENTS {
             visitor.write(loud.page, comment(1));
         }
@@ -401,9 +412,21 @@ mod tests {
     }
 
     #[test]
+    fn a_page_has_weather_of_its_own_and_hands_it_to_the_page_that_follows_it() {
+        let visitor = Visitor::new(1);
+        let (mine, other) = (visitor.open(None).page, visitor.open(None).page);
+        let late = Weather { latency: 100, ..Weather::CLEAR };
+        assert_eq!(visitor.order(mine, late), Weather::CLEAR);
+        assert_eq!((visitor.weather(mine), visitor.weather(other)), (late, Weather::CLEAR));
+        assert_eq!(visitor.weather(visitor.open(Some(mine)).page), late);
+        assert_eq!(visitor.weather(visitor.open(Some(99)).page), Weather::CLEAR);
+        assert_eq!(visitor.order(mine, Weather::CLEAR), late);
+    }
+
+    #[test]
     fn an_answer_is_lost_once_and_for_one_page() {
-        let visitor = Visitor::new();
-        let (mine, other) = (visitor.open().page, visitor.open().page);
+        let visitor = Visitor::new(1);
+        let (mine, other) = (visitor.open(None).page, visitor.open(None).page);
         visitor.lose_next_answer(mine);
         assert!(!visitor.loses_answer(other));
         assert!(visitor.loses_answer(mine));
@@ -412,7 +435,7 @@ mod tests {
 
     #[test]
     fn a_transcript_is_bounded_in_bytes_too() {
-        let visitor = Visitor::new();
+        let visitor = Visitor::new(1);
         for _ in 0..100 {
             let mut long = comment(1);
             long[0].what = What::Note("x".repeat(10_000));
@@ -425,10 +448,10 @@ mod tests {
 
     #[test]
     fn a_page_sees_its_own_exchanges_only_numbered_from_one() {
-        let visitor = Visitor::new();
-        let first = visitor.open();
+        let visitor = Visitor::new(1);
+        let first = visitor.open(None);
         visitor.write(first.page, comment(visitor.next_exchange(first.page)));
-        let second = visitor.open();
+        let second = visitor.open(None);
         // The first page says a last word, while the second begins.
         visitor.write(first.page, comment(visitor.next_exchange(first.page)));
         visitor.write(second.page, comment(visitor.next_exchange(second.page)));
@@ -445,9 +468,9 @@ mod tests {
 
     #[test]
     fn a_page_that_was_never_opened_is_taken_for_the_newest() {
-        let visitor = Visitor::new();
-        visitor.open();
-        visitor.open();
+        let visitor = Visitor::new(1);
+        visitor.open(None);
+        visitor.open(None);
         assert_eq!(visitor.page(Some(1)), 1);
         for odd in [None, Some(0), Some(3), Some(u32::MAX)] {
             assert_eq!(visitor.page(odd), 2, "{odd:?}");
@@ -481,9 +504,9 @@ mod tests {
 
     #[test]
     fn a_wire_is_heard_while_a_panel_is_open_and_shortly_before_and_after() {
-        let visitor = Arc::new(Visitor::new());
+        let visitor = Arc::new(Visitor::new(1));
         assert!(!visitor.is_watched());
-        visitor.open();
+        visitor.open(None);
         assert!(visitor.is_watched());
         let long_ago = Instant::now().checked_sub(PATIENCE);
         visitor.state().expected = long_ago;
