@@ -44,6 +44,16 @@ fn refusal(request: &Request) -> Option<(StatusCode, &'static str)> {
     if !safe && !is_same_origin(request.headers()) {
         return Some((StatusCode::FORBIDDEN, "Only the stage's own pages may ask for this.\n"));
     }
+    // A handshake is a safe request that a page of any site may send, cookies and all. The floor of lab 5 looks
+    // for itself, which is what its chapter is about.
+    let headers = request.headers();
+    if headers.contains_key(header::UPGRADE)
+        && headers.contains_key(header::ORIGIN)
+        && !request.uri().path().starts_with("/live/lab5/")
+        && !is_same_origin(headers)
+    {
+        return Some((StatusCode::FORBIDDEN, "Only the stage's own pages may open a WebSocket here.\n"));
+    }
     None
 }
 

@@ -78,7 +78,7 @@ impl Doors {
     /// Waits until there is room for one more.
     pub(crate) async fn room(&self) -> Room {
         let permit = Arc::clone(&self.room).acquire_owned().await;
-        Room(permit.expect("nobody closes the doors' semaphore"))
+        Room { _permit: permit.expect("nobody closes the doors' semaphore") }
     }
 
     /// Lets a connection in, if its address has not too many already. The

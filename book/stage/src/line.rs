@@ -517,7 +517,7 @@ impl Line {
         self.socket()?;
         while let Some(outbound) = self.outbound()? {
             let Some(part) = parts.iter().find(|part| !part.is_empty()) else { return Poll::Ready(Ok(0)) };
-            match outbound.take(part, &self.tap.weather()) {
+            match outbound.take(part, &self.tap) {
                 Some(taken) => return Poll::Ready(taken),
                 // Between the two looks the pump may have ended.
                 None if outbound.is_done() => {}

@@ -47,6 +47,8 @@ use crate::{
 const HEAD: usize = 16 * 1024;
 /// The longest body of a request, in bytes.
 const BODY: usize = 64 * 1024;
+/// How much the system is to keep of what a client has not taken yet, in bytes. (Linux takes it twice.)
+const SEND_BUFFER: usize = 64 * 1024;
 /// How long exchanges may go on once the stage is asked to stop.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -310,6 +312,8 @@ fn prepare(io: &TcpStream) {
         .with_retries(3);
     // An event is small and should leave at once.
     let set = io.set_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive));
+    // Left alone, the system lets four megabytes wait for each client that takes nothing.
+    let set = set.and_then(|()| socket.set_send_buffer_size(SEND_BUFFER));
     #[cfg(target_os = "linux")]
     let set = set.and_then(|()| socket.set_tcp_user_timeout(Some(Duration::from_secs(60))));
     if let Err(error) = set {
@@ -320,4 +324,25 @@ fn prepare(io: &TcpStream) {
 async fn asked_to_stop(draining: &mut watch::Receiver<bool>) {
     // An error means that the stage is gone, which asks for the same.
     let _ = draining.wait_for(|draining| *draining).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_goes_without_a_word_is_found_out_and_who_takes_nothing_costs_little() {
+        let listener = listen(0).await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (io, _) = listener.accept().await.unwrap();
+        prepare(&io);
+        let socket = socket2::SockRef::from(&io);
+        assert!(socket.keepalive().unwrap() && io.nodelay().unwrap());
+        assert!(socket.send_buffer_size().unwrap() <= 2 * SEND_BUFFER);
+        #[cfg(target_os = "linux")]
+        {
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(30));
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(60)));
+        }
+    }
 }

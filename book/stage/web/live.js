@@ -112,11 +112,19 @@ function market(isClosed) {
 }
 market(panel.dataset.market === 'closed');
 
+/** @param {HTMLFormElement} form @param {HTMLElement | null} by the button it was sent by */
+function send(form, by = null) {
+  const body = new URLSearchParams();
+  for (const [name, value] of new FormData(form, by)) body.append(name, String(value));
+  return fetch(form.action, { method: 'POST', headers: { accept: 'text/plain' }, body }).catch(() => null);
+}
+
 for (const form of document.querySelectorAll('form')) {
+  if (form.closest('#weather')) continue;
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     const focused = form.contains(document.activeElement);
-    const response = await fetch(form.action, { method: 'POST', headers: { accept: 'text/plain' } }).catch(() => null);
+    const response = await send(form);
     if (!response?.ok) return tell(response ? await response.text() : 'The stage is out of reach.');
     if (form.dataset.said) {
       find('hint').textContent = form.dataset.said;
@@ -127,3 +135,34 @@ for (const form of document.querySelectorAll('form')) {
     if (focused && form.hidden) (form === closing ? opening : closing)?.querySelector('button')?.focus();
   });
 }
+
+// The weather: what is ordered stays in the fields, and in the few words beside the group's name.
+const weather = /** @type {HTMLFormElement} */ (document.querySelector('#weather form'));
+const fine = find('weather-said').textContent ?? '';
+
+/** @param {HTMLElement | null} by */
+async function order(by) {
+  if (by?.getAttribute('name') === 'clear') {
+    for (const field of weather.querySelectorAll('input')) {
+      field.checked = false;
+      if (field.type === 'number') field.value = '';
+    }
+  }
+  const response = await send(weather, by);
+  if (response?.ok) {
+    find('weather-now').textContent = await response.text();
+    find('weather-said').textContent = fine;
+    return;
+  }
+  const words = response ? await response.text() : 'The stage is out of reach: the weather is as it was.';
+  find('weather-said').textContent = words;
+  tell(words);
+}
+weather.addEventListener('submit', (event) => {
+  event.preventDefault();
+  order(event.submitter);
+});
+// A tick is meant at once: to hold and to let go is a matter of the moment.
+weather.addEventListener('change', (event) => {
+  if (/** @type {HTMLInputElement} */ (event.target).type === 'checkbox') weather.requestSubmit();
+});

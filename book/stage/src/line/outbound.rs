@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{ROOM, Socket};
+use super::{ROOM, Socket, Tap};
 use crate::weather::Weather;
 
 /// A slow reader takes its bytes in so many gulps a second, where it takes more than one each.
@@ -61,7 +61,7 @@ impl Outbound {
     }
 
     /// Takes as much of `bytes` as there is room for; nothing where there is none.
-    pub(super) fn take(&self, bytes: &[u8], weather: &Weather) -> Option<io::Result<usize>> {
+    pub(super) fn take(&self, bytes: &[u8], tap: &Tap) -> Option<io::Result<usize>> {
         let mut waiting = self.waiting();
         if let Some(kind) = waiting.failed {
             return Some(Err(kind.into()));
@@ -70,7 +70,8 @@ impl Outbound {
         if count == 0 {
             return None;
         }
-        waiting.add(Bytes::copy_from_slice(&bytes[..count]), weather.delay());
+        waiting.add(Bytes::copy_from_slice(&bytes[..count]), tap.weather().delay());
+        tap.held(waiting.bytes);
         drop(waiting);
         self.added.notify_one();
         Some(Ok(count))
@@ -137,7 +138,7 @@ impl Outbound {
                 }
                 Step::End => {
                     socket.shut_down();
-                    self.sent(0);
+                    self.sent(0, tap);
                 }
                 Step::Send(bytes) => match socket.io.try_write(&bytes) {
                     Ok(count) => {
@@ -148,7 +149,7 @@ impl Outbound {
                                 Duration::from_secs(1).mul_f64(count as f64 / f64::from(weather.reader));
                             hungry = Instant::now() + eaten;
                         }
-                        tap.held(self.sent(count));
+                        self.sent(count, tap);
                         tap.wake();
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -192,8 +193,8 @@ impl Outbound {
         Step::Send(bytes.slice(..bytes.len().min(most)))
     }
 
-    /// So many bytes of what waits longest have been sent; gives how many wait still.
-    fn sent(&self, count: usize) -> usize {
+    /// So many bytes of what waits longest have been sent.
+    fn sent(&self, count: usize, tap: &Tap) {
         let mut waiting = self.waiting();
         let is_over = match waiting.parts.front_mut() {
             Some((_, bytes)) => {
@@ -206,7 +207,7 @@ impl Outbound {
             waiting.parts.pop_front();
         }
         waiting.bytes -= count;
-        waiting.bytes
+        tap.held(waiting.bytes);
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

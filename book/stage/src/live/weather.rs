@@ -6,12 +6,12 @@ use axum::{
     body::Bytes,
     extract::{FromRequest, Request, State},
     http::StatusCode,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use url::form_urlencoded;
 
-use super::{House, Named, Numbers, done, named_page};
-use crate::weather::Weather;
+use super::{House, Named, Numbers, named_page};
+use crate::{guard, weather::Weather};
 
 const GROUP: &str = include_str!("../../web/weather.html");
 
@@ -31,8 +31,8 @@ pub(super) fn group(weather: &Weather) -> String {
         .replace("{bad_gateway}", checked(weather.bad_gateway))
 }
 
-/// Orders the weather that the form asks for. Who has a script stays on the
-/// page; who has none gets the page again, in that weather.
+/// Orders the weather that the form asks for. Who has a script is told what is
+/// on now; who has none gets the page again, in that weather.
 pub(super) async fn order(
     State(house): State<Arc<House>>,
     Named(lab): Named,
@@ -63,5 +63,9 @@ pub(super) async fn order(
     visitor.narrate(page, before.turns_into(&weather));
     house.climate.has_turned(&visitor, page);
     tracing::info!(visitor = visitor.number(), page, %weather, "a visitor ordered weather");
-    done(&headers, &format!("{}/?follows={page}", lab.path))
+    if guard::wants_page(&headers) {
+        Redirect::to(&format!("{}/?follows={page}", lab.path)).into_response()
+    } else {
+        weather.to_string().into_response()
+    }
 }

@@ -1,231 +1,22 @@
 //! The stage over plain TCP: what it serves, refuses, shows and cuts.
 
-use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+mod play;
+mod strangers;
+mod weather;
 
-use feed::Feed;
-use futures_util::{SinkExt, StreamExt};
-use serde_json::{Value, json};
-use stage::{Site, Stage, StageError, server};
+use std::{fs, time::Duration};
+
+use play::{Answer, Ending, Play, Streaming, in_order, root};
+use serde_json::json;
+use stage::{StageError, server};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::TcpStream,
-    sync::oneshot,
-    task::JoinHandle,
     time::{Instant, timeout},
 };
-use tokio_tungstenite::{
-    WebSocketStream, client_async,
-    tungstenite::{self, client::IntoClientRequest},
-};
+use tokio_tungstenite::tungstenite::{self, protocol::frame::coding::CloseCode};
 
-const PATIENCE: Duration = Duration::from_secs(10);
 const LABS: [u8; 5] = [1, 2, 3, 4, 5];
-
-/// A stage on a port of its own, over a small site and a market that moves only when told to.
-struct Play {
-    address: SocketAddr,
-    feed: Feed,
-    stop: Option<oneshot::Sender<()>>,
-    served: JoinHandle<()>,
-}
-
-impl Play {
-    async fn begin() -> Self {
-        let site = tempfile::tempdir().unwrap();
-        let pages = site.path().join("en");
-        fs::create_dir_all(pages.join("css")).unwrap();
-        let page = format!(
-            "<!doctype html><title>Book</title><script>let a = 1</script>{}",
-            "<p>word".repeat(1_000)
-        );
-        fs::write(pages.join("index.html"), page).unwrap();
-        fs::write(pages.join("404.html"), "<!doctype html><title>Nothing here</title>").unwrap();
-        fs::write(pages.join("css/book-0123abcd.css"), "p { color: red }").unwrap();
-
-        let feed = Feed::memory(100);
-        let listener = server::listen(0).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let stage = Stage::new(&root(), Site::read(site.path()).unwrap(), &feed);
-        let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(async move {
-            stage.serve(listener, async { drop(stopped.await) }).await;
-        });
-        Self { address, feed, stop: Some(stop), served }
-    }
-
-    /// Sends these bytes on a new connection and reads the answer to its end.
-    async fn send(&self, bytes: &[u8]) -> Answer {
-        let mut line = TcpStream::connect(self.address).await.unwrap();
-        // A stage that has refused may have closed before everything is sent.
-        let _ = line.write_all(bytes).await;
-        let mut answer = Vec::new();
-        let _ = timeout(PATIENCE, line.read_to_end(&mut answer)).await.expect("the answer ends");
-        Answer::read(&answer)
-    }
-
-    async fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
-        self.send(self.request(method, target, headers, "close").as_bytes()).await
-    }
-
-    async fn get(&self, target: &str) -> Answer {
-        self.ask("GET", target, &[]).await
-    }
-
-    fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], connection: &str) -> String {
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        format!(
-            "{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: {connection}\r\n{headers}\r\n",
-            self.address
-        )
-    }
-
-    /// Opens lab 3's live page, as a browser that comes for the first time; gives its cookie.
-    async fn visit(&self) -> String {
-        self.visit_lab(3).await
-    }
-
-    async fn visit_lab(&self, number: u8) -> String {
-        let answer = self.get(&format!("/live/lab{number}/")).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let cookie = answer.header("set-cookie").expect("a visitor is given a cookie");
-        cookie.split(';').next().unwrap().to_owned()
-    }
-
-    async fn stream(&self, target: &str, headers: &[(&str, &str)]) -> Streaming {
-        self.stream_by("GET", target, headers).await
-    }
-
-    async fn stream_by(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Streaming {
-        let mut line = TcpStream::connect(self.address).await.unwrap();
-        line.write_all(self.request(method, target, headers, "keep-alive").as_bytes()).await.unwrap();
-        Streaming { line, text: String::new() }
-    }
-
-    async fn post(&self, target: &str, cookie: &str) -> Answer {
-        self.ask(
-            "POST",
-            target,
-            &[("cookie", cookie), ("sec-fetch-site", "same-origin"), ("content-length", "0")],
-        )
-        .await
-    }
-
-    /// Posts JSON, as the lab's own page does.
-    async fn post_json(&self, target: &str, cookie: &str, headers: &[(&str, &str)], json: &str) -> Answer {
-        self.send(&self.json(target, cookie, headers, json)).await
-    }
-
-    fn json(&self, target: &str, cookie: &str, headers: &[(&str, &str)], json: &str) -> Vec<u8> {
-        let length = json.len().to_string();
-        let own = [
-            ("cookie", cookie),
-            ("sec-fetch-site", "same-origin"),
-            ("content-type", "application/json"),
-            ("content-length", length.as_str()),
-        ];
-        let request = self.request("POST", target, &[&own, headers].concat(), "close");
-        [request.as_bytes(), json.as_bytes()].concat()
-    }
-
-    async fn wire(&self, cookie: &str) -> String {
-        self.ask("GET", "/live/lab3/-/wire.txt", &[("cookie", cookie)]).await.body
-    }
-
-    /// The visitor's wire, once it holds `words`.
-    async fn wire_with(&self, cookie: &str, words: &str) -> String {
-        let asked = Instant::now();
-        loop {
-            let wire = self.wire(cookie).await;
-            if wire.contains(words) {
-                return wire;
-            }
-            assert!(asked.elapsed() < PATIENCE, "no `{words}` in:\n{wire}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    /// Waits until something is so.
-    async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
-        let asked = Instant::now();
-        while !is_so() {
-            assert!(asked.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    async fn publish(&self, price: u32) {
-        self.feed.publish(json!({ "symbol": "BMRI", "price": price })).await;
-    }
-}
-
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn read(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        Self { status, head: head.to_owned(), body: body.to_owned() }
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.head
-            .lines()
-            .skip(1)
-            .filter_map(|line| line.split_once(": "))
-            .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
-    }
-}
-
-/// An answer that goes on.
-struct Streaming {
-    line: TcpStream,
-    text: String,
-}
-
-impl Streaming {
-    /// Reads until `words` have come.
-    async fn until(&mut self, words: &str) {
-        let mut part = [0; 4096];
-        while !self.text.contains(words) {
-            let read = timeout(PATIENCE, self.line.read(&mut part)).await;
-            let count = read.unwrap_or_else(|_| panic!("no `{words}` in:\n{}", self.text)).unwrap();
-            assert_ne!(count, 0, "the stream ended without `{words}`:\n{}", self.text);
-            self.text.push_str(&String::from_utf8_lossy(&part[..count]));
-        }
-    }
-
-    /// Reads to the end: whether it is the proper end of a chunked body, a reset, or neither.
-    async fn ending(mut self) -> Ending {
-        let mut part = [0; 4096];
-        loop {
-            if self.text.ends_with("0\r\n\r\n") {
-                return Ending::Proper;
-            }
-            match timeout(PATIENCE, self.line.read(&mut part)).await.expect("the stream ends") {
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Ending::Reset,
-                Err(_) | Ok(0) => return Ending::Broken,
-                Ok(count) => self.text.push_str(&String::from_utf8_lossy(&part[..count])),
-            }
-        }
-    }
-}
-
-#[derive(Debug, PartialEq)]
-enum Ending {
-    Proper,
-    Reset,
-    Broken,
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
 
 #[tokio::test]
 async fn the_root_leads_to_the_english_book() {
@@ -556,81 +347,11 @@ async fn open_streams_do_not_keep_the_stage_from_stopping() {
     play.stop.take().unwrap().send(()).unwrap();
     assert_eq!(prices.ending().await, Ending::Proper);
     assert_eq!(panel.ending().await, Ending::Proper);
-    assert!(trader.heard_nothing_more().await, "the floor is left");
+    assert_eq!(trader.goodbye().await, Some(CloseCode::Away), "the floor says why it is left");
     timeout(Duration::from_secs(5), &mut play.served).await.expect("the stage stops").unwrap();
     assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
     assert!(TcpStream::connect(play.address).await.is_err(), "nobody listens any more");
     drop((idle, slow));
-}
-
-/// A trader on lab 5's floor, by a WebSocket client that is no browser.
-struct Trader(WebSocketStream<TcpStream>);
-
-impl Play {
-    /// Asks for the floor, with `origin` where there is one.
-    async fn knock(&self, cookie: &str, origin: Option<&str>) -> Result<Trader, tungstenite::Error> {
-        let mut request = format!("ws://{}/live/lab5/floor", self.address).into_client_request()?;
-        let headers = request.headers_mut();
-        headers.insert("cookie", cookie.parse().unwrap());
-        if let Some(origin) = origin {
-            headers.insert("origin", origin.parse().unwrap());
-        }
-        let line = TcpStream::connect(self.address).await?;
-        let (socket, _) = timeout(PATIENCE, client_async(request, line)).await.expect("an answer comes")?;
-        Ok(Trader(socket))
-    }
-
-    async fn trader(&self, cookie: &str) -> Trader {
-        self.knock(cookie, Some(&format!("http://{}", self.address))).await.expect("the floor is open")
-    }
-
-    /// A trader who sits in the room already.
-    async fn trader_in(&self, cookie: &str, room: &str, name: &str) -> Trader {
-        let mut trader = self.trader(cookie).await;
-        trader.say(&json!({ "type": "join", "room": room, "name": name })).await;
-        let joined = trader.hears("joined").await;
-        assert_eq!(joined["room"], room);
-        trader
-    }
-}
-
-impl Trader {
-    async fn say(&mut self, message: &Value) {
-        self.0.send(tungstenite::Message::text(message.to_string())).await.expect("the line is open");
-    }
-
-    /// The next message of this type; others are let pass.
-    async fn hears(&mut self, kind: &str) -> Value {
-        loop {
-            let message = timeout(PATIENCE, self.0.next()).await;
-            let message = message.unwrap_or_else(|_| panic!("no {kind}")).expect("the line is open").unwrap();
-            let Ok(text) = message.into_text() else { continue };
-            let Ok(said) = serde_json::from_str::<Value>(&text) else { continue };
-            if said["type"] == kind {
-                return said;
-            }
-        }
-    }
-
-    /// Reads to the end of the line; whether it has one.
-    async fn heard_nothing_more(&mut self) -> bool {
-        let end = async { while let Some(Ok(_)) = self.0.next().await {} };
-        timeout(PATIENCE, end).await.is_ok()
-    }
-
-    /// Reads until the line fails, and says how.
-    async fn failure(&mut self) -> tungstenite::Error {
-        let failure = async {
-            loop {
-                match self.0.next().await {
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => return error,
-                    None => panic!("the line ended as it should"),
-                }
-            }
-        };
-        timeout(PATIENCE, failure).await.expect("the line fails")
-    }
 }
 
 #[tokio::test]
@@ -970,15 +691,6 @@ async fn a_cut_resets_a_line_that_was_upgraded_and_no_other() {
     his.say(&json!({ "type": "say", "id": "3", "text": "Anna?" })).await;
     assert_eq!(his.hears("said").await["text"], "Anna?");
     assert!(!play.wire(&budi).await.contains("#1 cut"));
-}
-
-/// Fails unless these words stand in the text, in this order.
-fn in_order(text: &str, words: &[&str]) {
-    let mut rest = text;
-    for word in words {
-        let Some(at) = rest.find(word) else { panic!("no `{word}` where it should stand in:\n{text}") };
-        rest = &rest[at + word.len()..];
-    }
 }
 
 #[tokio::test]
