@@ -11,7 +11,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use press::Address;
 use stage::{
-    Site, Source, Stage, StageError, book,
+    Limits, Site, Source, Stage, StageError, book,
     book::For,
     class::{address, keep::Keep},
     module, server,
@@ -48,6 +48,9 @@ struct Serving {
     /// Write down what the class does, a line of JSON each time (names, progress, votes); else it is forgotten
     #[arg(long, value_name = "FILE")]
     keep: Option<PathBuf>,
+    /// How many connections one address may have; behind a proxy all visitors have one
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().per_address)]
+    connections_per_address: usize,
 }
 
 #[derive(Subcommand)]
@@ -117,7 +120,7 @@ fn run(arguments: Arguments) -> Result<(), StageError> {
 
 #[tokio::main]
 async fn serve(serving: Serving, root: PathBuf, target: PathBuf) -> Result<(), StageError> {
-    let Serving { port, feed, public, keep } = serving;
+    let Serving { port, feed, public, keep, connections_per_address } = serving;
     // Port and feed come first: whoever must choose others should not wait for the book.
     let listener = match public {
         true => server::listen_to_everyone(port).await?,
@@ -141,7 +144,9 @@ async fn serve(serving: Serving, root: PathBuf, target: PathBuf) -> Result<(), S
     let feed = opened.feed.clone();
     tokio::spawn(opened.trade());
     let port = listener.local_addr().map_or(port, |address| address.port());
-    let stage = Stage::new(&root, site, &feed);
+    let limits = Limits { per_address: connections_per_address, ..Limits::default() };
+    allow_files(limits.connections);
+    let stage = Stage::new(&root, site, &feed).with_limits(limits);
     println!("http://127.0.0.1:{port}/  (Ctrl-C ends it)");
     match stage.class().link() {
         Ok(link) => {
@@ -176,6 +181,18 @@ fn tell_everyone(stage: &Stage, port: u16) {
         println!("\n{code}");
     }
     stage.class().reached_at(url);
+}
+
+/// Asks the system for as many open files as there may be connections: the usual 1,024 are not a hall.
+fn allow_files(connections: usize) {
+    let wanted = connections as u64 + 200;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(allowed) if allowed < wanted => {
+            tracing::info!(allowed, "the system allows fewer connections than the stage does");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::info!(%error, "the system's limit of open files stays as it is"),
+    }
 }
 
 /// Waits for Ctrl-C. A second one, or one while the book is built, ends the program at once.

@@ -126,7 +126,7 @@ pub(super) fn labs(room: &Room) -> String {
             (!at_it.is_empty()).then(|| {
                 format!(
                     "<li data-technique=\"{}\"><span class=\"class-lab\">Lab {} · {}</span>{}<b class=\"class-count\">{done} of {}</b></li>",
-                    lab.mark, lab.number, lab.title, bar(done, at_it.len()), at_it.len()
+                    lab.technique.mark(), lab.number, lab.title, bar(done, at_it.len()), at_it.len()
                 )
             })
         })
@@ -171,7 +171,7 @@ fn card(member: &Member, removable: bool) -> String {
 }
 
 fn mark(number: u8) -> &'static str {
-    LABS.iter().find(|lab| lab.number == number).map_or("", |lab| lab.mark)
+    LABS.iter().find(|lab| lab.number == number).map_or("", |lab| lab.technique.mark())
 }
 
 fn finished_lab(number: u8) -> String {
