@@ -381,6 +381,78 @@ fn reset_twice_keeps_both_copies() {
     assert_eq!(kept, ["first", "second"], "no copy replaces another");
 }
 
+/// A stage that answers each request with the next of these; gives its address and what it was asked.
+fn pretended(answers: &'static [&'static str]) -> (String, std::thread::JoinHandle<Vec<String>>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let answering = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        for (answer, line) in answers.iter().zip(listener.incoming()) {
+            let mut line = line.expect("a connection");
+            let mut part = [0; 4096];
+            let length = line.read(&mut part).expect("a request");
+            asked.push(String::from_utf8_lossy(&part[..length]).into_owned());
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", answer.len());
+            line.write_all(format!("{head}{answer}").as_bytes()).expect("an answer");
+        }
+        asked
+    });
+    (address, answering)
+}
+
+#[test]
+fn who_joins_keeps_a_secret_until_they_leave() {
+    let workspace = Workspace::new("join");
+    let kept = workspace.path("target/lab/class.json");
+    let (address, answering) = pretended(&[
+        r#"{"version":1,"name":"Sari","token":"0a"}"#,
+        r#"{"version":1,"name":"Sari 2","token":"0b"}"#,
+        "",
+    ]);
+    let text = workspace.says(&["join", &address, "--name", "Sari"]);
+    assert!(text.starts_with(&format!("You are on the board of {address} as Sari.\n")), "{text}");
+    assert!(text.contains("nothing of your code") && text.contains("target/lab/class.json"), "{text}");
+    let text = workspace.says(&["join", &address, "--name", "Sari"]);
+    assert!(text.contains(" as Sari 2."), "the name that the board has: {text}");
+    assert!(kept.exists());
+    let text = workspace.says(&["leave"]);
+    assert!(text.contains("off the board"), "{text}");
+    assert!(!kept.exists(), "nothing is told any more");
+
+    let asked = answering.join().expect("it was asked three times");
+    assert!(asked[0].starts_with("POST /class/join ") && !asked[0].contains("authorization"), "{}", asked[0]);
+    assert!(
+        asked[1].contains("authorization: Bearer 0a\r\n"),
+        "who joins again keeps their place: {}",
+        asked[1]
+    );
+    assert!(asked[2].starts_with("POST /class/leave ") && asked[2].contains("Bearer 0b"), "{}", asked[2]);
+}
+
+#[test]
+fn who_cannot_join_is_told_why_and_keeps_what_they_had() {
+    let workspace = Workspace::new("join-not");
+    let kept = r#"{"address":"http://127.0.0.1:1","name":"Sari","token":"0a"}"#;
+    workspace.write("target/lab/class.json", kept);
+    for (address, says) in [
+        ("http://127.0.0.1:1", "You have not joined: nobody answers at http://127.0.0.1:1"),
+        ("https://127.0.0.1:1", "A stage speaks plain http"),
+        ("ticker", "You have not joined: "),
+        ("", "is not the address of a stage"),
+    ] {
+        let sentence = workspace.refuses(&["join", address, "--name", "Sari"]);
+        assert!(sentence.contains(says), "{address}: {sentence}");
+    }
+    assert_eq!(workspace.read("target/lab/class.json"), kept);
+    let text = workspace.says(&["leave"]);
+    assert!(
+        text.contains("it is told nothing more"),
+        "the stage is gone, and one leaves all the same: {text}"
+    );
+    assert_eq!(workspace.says(&["leave"]), "You have joined no class.\n");
+}
+
 #[test]
 fn reset_brings_a_deleted_file_back() {
     let workspace = Workspace::new("reset-deleted");

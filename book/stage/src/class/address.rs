@@ -43,7 +43,7 @@ pub fn in_terminal(text: &str) -> Option<String> {
     let code = code(text)?;
     let drawn = code.render::<Dense1x2>().dark_color(Dense1x2::Dark).light_color(Dense1x2::Light).build();
     // Black on white, said with the codes that every terminal knows.
-    Some(drawn.lines().map(|line| format!("\x1b[38;5;231;48;5;16m{line}\x1b[0m\n")).collect())
+    Some(drawn.lines().map(|line| format!("\x1b[38;5;16;48;5;231m{line}\x1b[0m\n")).collect())
 }
 
 /// A QR code for a page.

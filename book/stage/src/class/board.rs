@@ -26,16 +26,15 @@ pub(super) fn router() -> Router<Arc<Class>> {
 
 async fn board(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
     let parts = drawn(&class);
-    let part = |id: &str| parts.get(id).map_or("", String::as_str);
     let content = format!(
         "<main class=\"class-board\">\n<section class=\"class-way\" aria-label=\"How to join\">{}</section>\n\
          <section class=\"class-question\" id=\"question\" aria-live=\"polite\">{}</section>\n\
          <section class=\"class-done\" id=\"labs\">{}</section>\n\
          <section class=\"class-all\" id=\"members\">{}</section>\n</main>\n",
         way(&class, &headers),
-        part("question"),
-        part("labs"),
-        part("members")
+        parts.html("question"),
+        parts.html("labs"),
+        parts.html("members")
     );
     let page = html::page("The class", "class-projected", Some("/class/events"), &content);
     ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()
@@ -59,7 +58,22 @@ fn way(class: &Class, headers: &HeaderMap) -> String {
     )
 }
 
+/// What the board shows, drawn once for all who look at it.
 fn drawn(class: &Class) -> Parts {
+    // Read before the room is: what is drawn is as new as the number says, or newer.
+    let number = *class.changed.borrow();
+    let mut kept = class.board.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    match &*kept {
+        Some((drawn, parts)) if *drawn == number => parts.clone(),
+        _ => {
+            let parts = draw(class);
+            *kept = Some((number, parts.clone()));
+            parts
+        }
+    }
+}
+
+fn draw(class: &Class) -> Parts {
     let room = class.room();
     let question = match room.ballot() {
         Some(ballot) => html::question(class, ballot, ballot.stage),

@@ -73,7 +73,6 @@ async fn console(
 
 fn page(class: &Class) -> String {
     let parts = drawn(class);
-    let part = |id: &str| parts.get(id).map_or("", String::as_str);
     let questions: String = class
         .pages
         .iter()
@@ -107,13 +106,13 @@ fn page(class: &Class) -> String {
     let content = format!(
         "{}<main class=\"stage-main\">\n<div class=\"stage-title\"><h1>The console</h1><div id=\"state\">{}</div></div>\n<div class=\"rooms\">\n{}{}{}{}</div>\n</main>\n",
         html::HEAD,
-        part("state"),
+        parts.html("state"),
         room(
             "question",
             "The question",
             &format!(
                 "<div id=\"ballot\">{}</div><h3>Ask one</h3><div class=\"room-list\">{questions}</div>",
-                part("ballot")
+                parts.html("ballot")
             )
         ),
         room(
@@ -125,7 +124,7 @@ fn page(class: &Class) -> String {
                  <label for=\"spot\">A place on it, if you like: what stands behind the # of its address</label>\
                  <input id=\"spot\" name=\"spot\" autocomplete=\"off\" spellcheck=\"false\">\
                  <button id=\"bring\" class=\"primary\">Bring everyone here</button></form>",
-                part("call"),
+                parts.html("call"),
                 html::places(class)
             )
         ),
@@ -137,7 +136,7 @@ fn page(class: &Class) -> String {
                 "<form method=\"post\" action=\"/instructor/link\" data-opens><button id=\"link\">A link for another device</button></form>"
             )
         ),
-        room("who", "Who is here", &format!("<div id=\"members\">{}</div>", part("members"))),
+        room("who", "Who is here", &format!("<div id=\"members\">{}</div>", parts.html("members"))),
     );
     html::page("The console", "console", Some("/instructor/events"), &content)
 }

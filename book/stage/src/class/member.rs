@@ -88,7 +88,6 @@ async fn me(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
 
 fn page(class: &Class, headers: &HeaderMap, token: &str) -> String {
     let parts = drawn(class, token);
-    let part = |id: &str| parts.get(id).map_or("", String::as_str);
     let content = format!(
         "{}<main class=\"stage-main class-me\">\n<section id=\"call\" aria-live=\"polite\">{}</section>\n\
          <section id=\"name\">{}</section>\n<section id=\"vote-room\" aria-live=\"polite\">{}</section>\n\
@@ -96,9 +95,9 @@ fn page(class: &Class, headers: &HeaderMap, token: &str) -> String {
          <p>Your progress stands on the board after this, and nothing of your code:</p>\
          <p><code>cargo lab join {}</code></p></section>\n</main>\n",
         html::HEAD,
-        part("call"),
-        part("name"),
-        part("vote-room"),
+        parts.html("call"),
+        parts.html("name"),
+        parts.html("vote-room"),
         html::escape(&class.address(headers))
     );
     html::page("Your place in the class", "class-own", Some("/class/me/events"), &content)

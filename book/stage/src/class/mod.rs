@@ -66,6 +66,8 @@ pub struct Class {
     changed: watch::Sender<u64>,
     /// The same for what concerns every page.
     called: watch::Sender<u64>,
+    /// The board as it was last drawn, with the number of the change.
+    board: Mutex<Option<(u64, stream::Parts)>>,
     /// Tells this stage's numbers from those of the one before.
     era: String,
     address: OnceLock<String>,
@@ -94,6 +96,7 @@ impl Class {
             room: Mutex::default(),
             changed: watch::Sender::new(0),
             called: watch::Sender::new(0),
+            board: Mutex::default(),
             era: key::random().unwrap_or_default(),
             address: OnceLock::new(),
             keep: OnceLock::new(),

@@ -1,6 +1,11 @@
 //! Event streams of pages that change: each event holds the parts that differ from what this reader has.
 
-use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     http::{HeaderMap, HeaderName},
@@ -25,8 +30,43 @@ const PACE: Duration = Duration::from_millis(250);
 /// When a browser comes back, in milliseconds.
 const RETRY: Duration = Duration::from_millis(1_500);
 
-/// A page's parts: the HTML of each, by the id of the element that it fills.
-pub(super) type Parts = BTreeMap<&'static str, String>;
+/// A page's parts, by the id of the element that each fills.
+#[derive(Clone, Default)]
+pub(super) struct Parts(BTreeMap<&'static str, Arc<Part>>);
+
+/// The HTML of a part, and how it travels: encoded once, however many read it.
+struct Part {
+    html: String,
+    json: OnceLock<String>,
+}
+
+impl<const N: usize> From<[(&'static str, String); N]> for Parts {
+    fn from(parts: [(&'static str, String); N]) -> Self {
+        let part = |html| Arc::new(Part { html, json: OnceLock::new() });
+        Self(parts.into_iter().map(|(id, html)| (id, part(html))).collect())
+    }
+}
+
+impl Parts {
+    /// The HTML of a part.
+    pub(super) fn html(&self, id: &str) -> &str {
+        self.0.get(id).map_or("", |part| &part.html)
+    }
+
+    /// The parts that differ from those of `other`, as a JSON object; nothing if there is none.
+    fn changed_from(&self, other: &Self) -> Option<String> {
+        let is_new = |(id, part): &(&&str, &Arc<Part>)| {
+            other.0.get(**id).is_none_or(|had| !Arc::ptr_eq(had, part) && had.html != part.html)
+        };
+        let changed: Vec<String> = self
+            .0
+            .iter()
+            .filter(is_new)
+            .map(|(id, part)| format!("\"{id}\":{}", part.json.get_or_init(|| json!(part.html).to_string())))
+            .collect();
+        (!changed.is_empty()).then(|| format!("{{{}}}", changed.join(",")))
+    }
+}
 
 /// Where a reader of a stream is.
 struct Follow<D> {
@@ -47,7 +87,7 @@ where
 {
     let number = class.changed.subscribe();
     let is_current = last_event(headers) == Some(&*id(&class, *number.borrow()));
-    let follow = Follow { class, draw, number, had: Parts::new(), is_current, next: Instant::now() };
+    let follow = Follow { class, draw, number, had: Parts::default(), is_current, next: Instant::now() };
     let events = stream::unfold(follow, |mut follow| async move {
         let event = follow.event().await?;
         Some((Ok::<_, Infallible>(event), follow))
@@ -64,19 +104,12 @@ impl<D: Fn(&Class) -> Parts> Follow<D> {
         loop {
             sleep_until(self.next).await;
             let number = *self.number.borrow_and_update();
-            let mut now = (self.draw)(&self.class);
-            let changed: Parts = now
-                .iter()
-                .filter(|(part, html)| self.had.get(*part) != Some(*html))
-                .map(|(part, html)| (*part, html.clone()))
-                .collect();
-            if !changed.is_empty() {
-                std::mem::swap(&mut self.had, &mut now);
+            let now = (self.draw)(&self.class);
+            if let Some(data) = now.changed_from(&self.had) {
+                self.had = now;
                 self.next = Instant::now() + PACE;
-                let data = json!(changed).to_string();
-                return Some(
-                    Event::default().event("parts").id(id(&self.class, number)).retry(RETRY).data(data),
-                );
+                let event = Event::default().event("parts").id(id(&self.class, number));
+                return Some(event.retry(RETRY).data(data));
             }
             self.number.changed().await.ok()?;
         }
