@@ -696,8 +696,14 @@ fn book() -> tempfile::TempDir {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lesson_in_a_browser() {
     let pages = book();
-    look(Kind::Chromium, async |browser| {
-        let play = Play::with(pages.path(), None).await;
+    for &kind in Kind::BOTH {
+        lesson(kind, pages.path()).await;
+    }
+}
+
+async fn lesson(kind: Kind, pages: &Path) {
+    look(kind, async |browser| {
+        let play = Play::with(pages, None).await;
         let instructor = play.instructor();
         let on = |path: &str| format!("http://{}{path}", play.address);
         let post = |path: &str, form: &str| assert_eq!(play.post(path, &instructor, form).status, 204, "{path} {form}");

@@ -187,10 +187,14 @@ let source;
 /** @type {number | undefined} */
 let waiting;
 
-function listen() {
+async function listen() {
   clearTimeout(waiting);
   // A page that is not seen leaves its connection to those that are: a browser has six.
   if (document.hidden || source) return;
+  // Asked first: a stream that is refused is an error on some browsers' consoles, and that no class is on is none.
+  const answer = await fetch('/class/here', { method: 'HEAD' }).catch(() => null);
+  if (document.hidden || source) return;
+  if (answer?.status !== 200) return later();
   const stream = new EventSource('/class/here');
   source = stream;
   const hear = (/** @type {MessageEvent<string>} */ event) => {

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Bytes,
-    extract::{Query, State},
+    extract::{Extension, Query, State},
     http::{HeaderMap, Method, header},
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -22,6 +22,7 @@ use super::{
     room::{Counting, Result, Trouble},
     stream::{self, Parts},
 };
+use crate::server::Connection;
 
 /// How long a link for another device can be used.
 const LINK: Duration = Duration::from_secs(10 * 60);
@@ -46,13 +47,14 @@ async fn console(
     State(class): State<Arc<Class>>,
     Query(query): Query<Vec<(String, String)>>,
     method: Method,
+    Extension(Connection { peer, .. }): Extension<Connection>,
     headers: HeaderMap,
     instructor: std::result::Result<Instructor, Response>,
 ) -> Response {
     let key = query.iter().find(|(name, _)| name == "key").map(|(_, key)| key);
     // Whoever only looks at a link (HEAD) has not opened it.
     if let Some(key) = key.filter(|_| method == Method::GET) {
-        return match class.door.enter(key, &headers).await {
+        return match class.door.enter(key, &headers, Some(peer)).await {
             Ok(cookie) => {
                 let begun = class.change(Reach::Everyone, |room| Ok(room.begin()));
                 if begun == Ok(true) {

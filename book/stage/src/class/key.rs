@@ -6,6 +6,7 @@
 
 use std::{
     collections::VecDeque,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -21,7 +22,7 @@ use axum::{
 use sha2::{Digest, Sha256};
 
 use super::html;
-use crate::{guard::wants_page, visitor::cookie};
+use crate::{guard::wants_page, server::Connection, visitor::cookie};
 
 /// The cookie's name.
 const COOKIE: &str = "stage_instructor";
@@ -141,14 +142,19 @@ impl Door {
     ///
     /// # Errors
     /// The answer to who has no right key, after a while.
-    pub(crate) async fn enter(&self, key: &str, headers: &HeaderMap) -> Result<HeaderValue, Response> {
+    pub(crate) async fn enter(
+        &self,
+        key: &str,
+        headers: &HeaderMap,
+        peer: Option<SocketAddr>,
+    ) -> Result<HeaderValue, Response> {
         match self.exchange(key) {
             Ok(cookie) => Ok(cookie),
-            Err(refused) => Err(self.refuse(refused, headers).await),
+            Err(refused) => Err(self.refuse(refused, headers, peer).await),
         }
     }
 
-    async fn refuse(&self, refused: Refused, headers: &HeaderMap) -> Response {
+    async fn refuse(&self, refused: Refused, headers: &HeaderMap, peer: Option<SocketAddr>) -> Response {
         // Who has shown nothing has not guessed, and who shows what was right once need not guess.
         if refused == Refused::Unknown {
             let Some(_turn) = Turn::take(&self.0.guessing) else {
@@ -160,6 +166,7 @@ impl Door {
             let pause = self.guessed();
             let sent_away = self.0.sent_away.swap(0, Ordering::Relaxed);
             tracing::warn!(
+                ?peer,
                 sent_away,
                 "somebody came to the instructor's console with a key that opens nothing; answered in {pause:?}"
             );
@@ -226,7 +233,10 @@ where
         let door = Door::from_ref(state);
         match door.knows(&parts.headers) {
             Ok(()) => Ok(Self),
-            Err(refused) => Err(door.refuse(refused, &parts.headers).await),
+            Err(refused) => {
+                let peer = parts.extensions.get::<Connection>().map(|connection| connection.peer);
+                Err(door.refuse(refused, &parts.headers, peer).await)
+            }
         }
     }
 }
@@ -324,13 +334,13 @@ mod tests {
         let guesses: Vec<_> = (0..GUESSES + 3)
             .map(|_| {
                 let door = door.clone();
-                tokio::spawn(
-                    async move { door.enter("guess", &HeaderMap::new()).await.unwrap_err().status() },
-                )
+                tokio::spawn(async move {
+                    door.enter("guess", &HeaderMap::new(), None).await.unwrap_err().status()
+                })
             })
             .collect();
         tokio::task::yield_now().await;
-        assert!(door.enter(&key, &HeaderMap::new()).await.is_ok());
+        assert!(door.enter(&key, &HeaderMap::new(), None).await.is_ok());
         assert_eq!(began.elapsed(), Duration::ZERO, "the right key never waits");
         let mut told = Vec::new();
         for guess in guesses {
