@@ -22,6 +22,12 @@ async function keep(request, answer) {
   }
 }
 
+/** Forgets what other versions kept. */
+async function forget() {
+  const names = await caches.keys();
+  await Promise.all(names.filter((old) => old.startsWith(ours) && old !== current).map((old) => caches.delete(old)));
+}
+
 /** @param {Request} request */
 async function file(request) {
   const cache = await caches.open(current);
@@ -39,6 +45,8 @@ async function page(event) {
     // Asked for anew even where the browser's own cache would still do.
     const answer = await fetch(request, { cache: 'no-cache' });
     event.waitUntil(keep(request, answer.clone()));
+    // Again and again: the version before may have been at its last page when this one began.
+    event.waitUntil(forget());
     return answer;
   } catch {
     const cache = await caches.open(current);
@@ -57,12 +65,11 @@ function notKept(kept) {
   return new Response(text, { status: 503, headers: { 'content-type': 'text/html; charset=utf-8' } });
 }
 
+// A page that is open has loaded what it is made of, so a new version need not wait until the last one is closed.
+worker.addEventListener('install', (event) => event.waitUntil(worker.skipWaiting()));
+
 worker.addEventListener('activate', (event) => {
-  event.waitUntil((async () => {
-    const names = await caches.keys();
-    await Promise.all(names.filter((old) => old.startsWith(ours) && old !== current).map((old) => caches.delete(old)));
-    await worker.clients.claim();
-  })());
+  event.waitUntil(Promise.all([forget(), worker.clients.claim()]));
 });
 
 worker.addEventListener('fetch', (event) => {
