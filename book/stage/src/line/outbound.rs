@@ -138,7 +138,7 @@ impl Outbound {
                 }
                 Step::End => {
                     socket.shut_down();
-                    self.sent(0, tap);
+                    return Ok(());
                 }
                 Step::Send(bytes) => match socket.io.try_write(&bytes) {
                     Ok(count) => {

@@ -341,6 +341,26 @@ async fn one_exchange_a_technique_and_all_are_cut() {
 }
 
 #[tokio::test]
+async fn who_leaves_in_bad_weather_is_gone() {
+    let play = Play::begin().await;
+    let cookie = play.visit().await;
+    let mut stream = play.prices(&cookie).await;
+    let trader = play.trader_in(&cookie, "general", "Anna").await;
+    play.order("all", Weather { latency: 30, reader: 100_000, ..CLEAR });
+    play.publish(1).await;
+    stream.until("id: 1").await;
+    drop((stream, trader));
+    play.until("both have gone", || play.climate.connected(9).is_empty()).await;
+
+    // Behind a line that holds nobody can tell; when it heals, everybody can.
+    let stream = play.prices(&cookie).await;
+    play.order("all", HOLD);
+    drop(stream);
+    play.climate.clear();
+    play.until("it has gone", || play.climate.connected(9).is_empty() && play.feed.subscribers() == 0).await;
+}
+
+#[tokio::test]
 async fn a_cut_in_bad_weather_loses_what_is_under_way() {
     let play = Play::begin().await;
     let cookie = play.visit().await;
