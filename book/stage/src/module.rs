@@ -41,8 +41,15 @@ const COMPILERS: [&str; 8] =
 /// `-D__wasi_api_h`: wasi-libc's header would refuse to go without it.
 /// `-D__ANDROID__`: `malloc_usable_size`, with which the memory limit counts.
 /// `-D__FILE__`: no path of this machine in the module.
-const C_FLAGS: &str = "--target=wasm32-wasi -U__wasi__ -D__wasi_api_h -D__ANDROID__ -Wno-builtin-macro-redefined -D__FILE__=__FILE_NAME__";
+/// `-DNDEBUG`: none of the engine's dumps for its developers.
+/// `-mbulk-memory`: one instruction to copy memory, as the Rust in it has.
+const C_FLAGS: &str = "--target=wasm32-wasi -U__wasi__ -D__wasi_api_h -D__ANDROID__ -DNDEBUG -mbulk-memory -Wno-builtin-macro-redefined -D__FILE__=__FILE_NAME__";
 
+/// How the Rust in it is compiled.
+///
+/// `tokio_unstable`: else tokio does not build for this target.
+/// `--compress-relocations`: the linker writes numbers as short as they are.
+const RUST_FLAGS: [&str; 4] = ["--cfg", "tokio_unstable", "-C", "link-arg=--compress-relocations"];
 /// The scripts beside the module, as they are in `book/playground`.
 const SCRIPTS: [&str; 4] = ["bench.js", "playground.js", "wasi.js", "worker.js"];
 /// What the module is made of, below the root of the repository, and a little more: cargo knows it exactly.
@@ -130,8 +137,7 @@ fn compiled(root: &Path, target: &Path, compiler: &OsStr, flags: &[&str]) -> Res
         .arg("--target-dir")
         .arg(&folder)
         // These come before whatever a shell sets for other builds.
-        // (tokio builds for this target only with `tokio_unstable`.)
-        .env("CARGO_ENCODED_RUSTFLAGS", toolchain::rust_flags(&["--cfg", "tokio_unstable"], &[root, &mirror]))
+        .env("CARGO_ENCODED_RUSTFLAGS", toolchain::rust_flags(&RUST_FLAGS, &[root, &mirror]))
         // Else the engine's build script downloads a toolchain.
         .env("RQUICKJS_SYS_NO_WASI_SDK", "1")
         .env("CC_wasm32_wasip1", compiler)

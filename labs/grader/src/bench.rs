@@ -14,6 +14,7 @@ use crate::{
     script::Script,
     serve,
     tape::{Mark, Tape},
+    tasks::spawn_local,
 };
 
 /// The client's module, which the page loads.
@@ -123,7 +124,7 @@ impl Bench {
             exports,
         })?;
         let (watched, failed) = (page.clone(), self.0.page_failed.clone());
-        tokio::task::spawn_local(async move {
+        spawn_local(async move {
             // The play may be over: then nobody asks any more.
             let _ = failed.send(watched.failed().await);
         });

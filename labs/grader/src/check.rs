@@ -9,6 +9,7 @@ use crate::{
     Bench, PageError, Sources,
     panics::{self, Panic},
     tape::{Pulse, Tape},
+    tasks,
 };
 
 /// A play may last this long by its own clock; a check that waits for ever ends here.
@@ -127,7 +128,7 @@ impl Scene {
         panics::collect();
         let runtime = paused_runtime();
         let stage = LocalSet::new();
-        stage.block_on(&runtime, async {
+        tasks::block_on(&stage, &runtime, async {
             let tape = Tape::new(pulse.clone());
             let (bench, mut page_failed) = Bench::new(tape.clone(), sources.clone(), seed);
             let result = tokio::select! {
@@ -136,8 +137,13 @@ impl Scene {
                 result = (self.play)(bench.clone()) => result,
                 () = sleep(LONGEST_PLAY) => Err(Failure::broken("nothing happened any more for a whole day of virtual time")),
             };
-            let result = result.and_then(|()| page_failed.try_recv().map_or(Ok(()), |error| Err(error.into())));
-            Played { transcript: bench.told(), result: blame(result, panics::collected()), console: bench.console() }
+            let result =
+                result.and_then(|()| page_failed.try_recv().map_or(Ok(()), |error| Err(error.into())));
+            Played {
+                transcript: bench.told(),
+                result: blame(result, panics::collected()),
+                console: bench.console(),
+            }
         })
     }
 }

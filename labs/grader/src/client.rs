@@ -18,6 +18,7 @@ use crate::{
     serve::whole,
     socket::Socket,
     tape::{Mark, Tape},
+    tasks::spawn,
 };
 
 /// How long a check waits for an answer, or for what a server has ready. Virtual time: a right answer needs milliseconds.
@@ -74,7 +75,8 @@ impl Ask {
             let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line))
                 .await
                 .map_err(|error| error.to_string())?;
-            let connection = HangUp(tokio::spawn(connection.with_upgrades()).abort_handle());
+            let connection = async move { drop(connection.with_upgrades().await) };
+            let connection = HangUp(spawn(connection).abort_handle());
             let response = send.send_request(request).await.map_err(|error| error.to_string())?;
             Ok::<_, String>((response, connection))
         };

@@ -25,6 +25,7 @@ mod socket;
 #[cfg(feature = "insta")]
 mod store;
 mod tape;
+mod tasks;
 
 #[cfg(not(target_family = "wasm"))]
 pub mod harness;

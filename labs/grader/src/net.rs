@@ -25,7 +25,10 @@ use wire::{
     tap::{Tally, Tap},
 };
 
-use crate::tape::{Tape, lock};
+use crate::{
+    tape::{Tape, lock},
+    tasks::spawn,
+};
 
 /// How long bytes are under way on the first connection of the first client.
 const LATENCY: Duration = Duration::from_millis(5);
@@ -160,9 +163,7 @@ impl Lane {
         }
         let tap = Arc::new(Mutex::new(Tap::new(self.client, self.net.0.tape.lens())));
         lock(&self.net.0.state).taps.push(Arc::clone(&tap));
-        tokio::spawn(
-            Relay { net: self.net.clone(), client: self.client, lag, tap }.run(client_wire, server_wire),
-        );
+        spawn(Relay { net: self.net.clone(), client: self.client, lag, tap }.run(client_wire, server_wire));
         Ok(client_line)
     }
 }

@@ -36,7 +36,7 @@ use wire::sse;
 pub use error::{PageError, Place, Storm};
 pub use loader::Sources;
 
-use crate::{net::Lane, tape::Tape};
+use crate::{net::Lane, tape::Tape, tasks::spawn_local};
 use engine::Engine;
 use host::Host;
 
@@ -109,7 +109,7 @@ impl Page {
         let host = Host::new(&options, sender);
         let engine = Rc::new(Engine::new(host)?);
         engine.load(options.entry, options.exports)?;
-        let tasks = tokio::task::spawn_local(run(engine.clone(), arrivals)).abort_handle();
+        let tasks = spawn_local(run(engine.clone(), arrivals)).abort_handle();
         Ok(Page(Rc::new(Tab { engine, tasks })))
     }
 

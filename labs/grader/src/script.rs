@@ -23,6 +23,7 @@ use crate::{
     net::Line,
     socket::Socket,
     tape::{Mark, Tape},
+    tasks::{spawn, task},
 };
 
 /// How long a check waits for a request that should be made at once.
@@ -44,10 +45,10 @@ impl Script {
     ) -> (Self, JoinHandle<()>) {
         let (requests, asked) = mpsc::unbounded_channel();
         let clock = tape.clone();
-        let accepting = tokio::spawn(async move {
+        let accepting = spawn(async move {
             let mut open = JoinSet::new();
             while let Some(line) = connections.recv().await {
-                open.spawn(serve_connection(line, requests.clone(), clock.clone()));
+                open.spawn(task(serve_connection(line, requests.clone(), clock.clone())));
             }
         });
         (Self { asked, tape }, accepting)

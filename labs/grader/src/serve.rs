@@ -21,7 +21,11 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use crate::{net::Line, tape::Pulse};
+use crate::{
+    net::Line,
+    tape::Pulse,
+    tasks::{spawn, task},
+};
 
 /// Serves connections until it is aborted; those that are open then are cut off.
 pub(crate) fn accept(
@@ -29,10 +33,10 @@ pub(crate) fn accept(
     pulse: Pulse,
     app: Router,
 ) -> JoinHandle<()> {
-    tokio::spawn(async move {
+    spawn(async move {
         let mut open = JoinSet::new();
         while let Some(line) = connections.recv().await {
-            open.spawn(serve_connection(line, pulse.clone(), app.clone()));
+            open.spawn(task(serve_connection(line, pulse.clone(), app.clone())));
             while open.try_join_next().is_some() {}
         }
     })

@@ -19,6 +19,7 @@ use crate::{
     check::{blame, paused_runtime},
     panics::{self, Panic},
     tape::{Pulse, Tape},
+    tasks,
 };
 
 /// A bench, kept alive between calls. Time stands still except in [`Session::step`].
@@ -41,7 +42,7 @@ impl Session {
     pub fn open(sources: Sources, seed: u64) -> Self {
         let runtime = paused_runtime();
         let stage = LocalSet::new();
-        let (tape, bench, page_failed, began) = stage.block_on(&runtime, async {
+        let (tape, bench, page_failed, began) = tasks::block_on(&stage, &runtime, async {
             let tape = Tape::new(Pulse::default());
             let (bench, page_failed) = Bench::new(tape.clone(), sources, seed);
             (tape, bench, page_failed, Instant::now())
@@ -73,7 +74,7 @@ impl Session {
 
     fn go_on<T>(&mut self, until: impl Future<Output = T>) -> T {
         panics::collect();
-        let done = self.stage.block_on(&self.runtime, until);
+        let done = tasks::block_on(&self.stage, &self.runtime, until);
         self.panics.extend(panics::collected());
         done
     }

@@ -26,6 +26,7 @@ use wire::ws::{self, Decoder, Frame, Message, Opcode, Sender, Violation};
 use crate::{
     Failure,
     tape::{Mark, Tape},
+    tasks::spawn,
 };
 
 /// How long a check waits for what a peer should say at once.
@@ -92,8 +93,8 @@ impl Socket {
             next_mask: AtomicU32::new(0x9E37_79B9),
         });
         let reader = Reader { tape, side: Arc::clone(&side), tell, orders: orders.clone() };
-        let reading = tokio::spawn(reader.run(from)).abort_handle();
-        let writing = tokio::spawn(write(to, inbox)).abort_handle();
+        let reading = spawn(reader.run(from)).abort_handle();
+        let writing = spawn(write(to, inbox)).abort_handle();
         Self { heard, orders, side, reading, writing, violation: None, ended: false }
     }
 

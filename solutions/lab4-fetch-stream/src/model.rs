@@ -157,9 +157,9 @@ fn script(log: &[Update], question: &str) -> String {
             None => lines.push((symbol, price, 0, remark)),
         }
     }
-    let question = question.to_uppercase();
-    if lines.iter().any(|line| question.contains(&line.0.to_uppercase())) {
-        lines.retain(|line| question.contains(&line.0.to_uppercase()));
+    let question = question.to_ascii_uppercase();
+    if lines.iter().any(|line| question.contains(&line.0.to_ascii_uppercase())) {
+        lines.retain(|line| question.contains(&line.0.to_ascii_uppercase()));
     }
     if lines.is_empty() {
         return "Nothing has been traded yet — ask again.".to_owned();

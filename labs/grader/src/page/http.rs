@@ -16,7 +16,7 @@ use url::Url;
 use wire::sse;
 
 use super::{Arrival, HOST};
-use crate::net::Lane;
+use crate::{net::Lane, tasks::spawn_local};
 
 /// How many requests share the network at a time; the next one waits
 /// (HTTP/1.1 connections per host in every browser).
@@ -91,7 +91,7 @@ pub(super) fn start(
 ) -> InFlight {
     let credit = Rc::new(Semaphore::new(1));
     let reader = credit.clone();
-    let task = tokio::task::spawn_local(async move {
+    let task = spawn_local(async move {
         let id = request.id;
         let end = match run(request, &lane, connections, &reader, &arrivals).await {
             Ok(()) => Arrival::End(id),
@@ -201,7 +201,9 @@ async fn exchange(request: &Outgoing, lane: &Lane) -> Result<(http::Response<Inc
     }
     let line = lane.connect().await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(line)).await?;
-    let driver = Driver(tokio::task::spawn_local(connection).abort_handle());
+    // How it ends, the request is told.
+    let driver = async move { drop(connection.await) };
+    let driver = Driver(spawn_local(driver).abort_handle());
     let target = &request.url[url::Position::BeforePath..url::Position::AfterQuery];
     let mut outgoing = http::Request::builder()
         .method(request.method.clone())

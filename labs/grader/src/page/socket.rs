@@ -21,7 +21,10 @@ use tokio_tungstenite::{
 use url::Url;
 
 use super::{Arrival, HOST, ORIGIN};
-use crate::net::{Lane, Line};
+use crate::{
+    net::{Lane, Line},
+    tasks::spawn_local,
+};
 
 /// How long a closing handshake may take before the connection is given up,
 /// and how long the server may keep a closed connection open (as Chromium does).
@@ -91,7 +94,7 @@ pub(super) fn open(
     arrivals: UnboundedSender<Arrival>,
 ) -> Socket {
     let (commands, inbox) = unbounded_channel();
-    let task = tokio::task::spawn_local(async move {
+    let task = spawn_local(async move {
         let tell = |signal| {
             // Nobody listens any more once the page is gone.
             let _ = arrivals.send(Arrival::Socket(id, signal));
