@@ -33,18 +33,21 @@ use url::Url;
 /// Where the site says that it stands.
 const ADDRESS: &str = "https://example.org/beyond-fetch/";
 /// What a page names, and a browser or a reader then asks for.
-const NAMED: [&str; 8] = [
+const NAMED: [&str; 9] = [
     "href=\"",
     "src=\"",
     "data-engine=\"",
     "data-index=\"",
     "data-playground=\"",
+    "data-try-it=\"",
     "data-editor=\"",
     "data-offline=\"",
     "content=\"0; url=",
 ];
 /// What nobody links to: the host finds it, or whoever lists the site.
 const FOUND_BY_NAME: [&str; 3] = [".beyond-fetch-site", ".nojekyll", "sitemap.xml"];
+/// The folders of scripts that some elements load, each with an entrance of its own name.
+const PARTS: [&str; 2] = ["playground", "try-it"];
 const CHAPTER: &str = "en/03-server-sent-events.html";
 
 /// The site, exported once for all tests of this file.
@@ -130,6 +133,11 @@ fn imported(script: &str) -> BTreeSet<String> {
     quoted.filter(|text| text.starts_with("./") && text.contains('.')).map(str::to_owned).collect()
 }
 
+/// Which of [`PARTS`] an address lies in.
+fn part_of(url: &Url) -> Option<&'static str> {
+    PARTS.into_iter().find(|part| url.path().contains(&format!("/{part}-")))
+}
+
 /// Everything below a folder.
 fn files(folder: &Path, below: &str, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -173,7 +181,7 @@ async fn every_link_of_every_page_arrives_and_no_file_is_left_over() {
         }
         let names = match expected(name) {
             "text/html" => named(&text),
-            "text/javascript" if url.path().contains("/playground-") => imported(&text),
+            "text/javascript" if part_of(&url).is_some() => imported(&text),
             _ => BTreeSet::new(),
         };
         for name in names {
@@ -197,9 +205,8 @@ async fn every_link_of_every_page_arrives_and_no_file_is_left_over() {
                 to.set_fragment(None);
                 targets.insert((to.clone(), fragment, url.to_string()));
             }
-            // The folder of the bench: its entrance.
-            if to.path().contains("/playground-") && to.path().ends_with('/') {
-                to = to.join("playground.js").unwrap();
+            if let Some(part) = part_of(&to).filter(|_| to.path().ends_with('/')) {
+                to = to.join(&format!("{part}.js")).unwrap();
             }
             left.push((to, url.to_string()));
         }
@@ -222,10 +229,9 @@ async fn every_link_of_every_page_arrives_and_no_file_is_left_over() {
     }
     // Each language has it where the stage looks.
     unused.remove("en/404.html");
-    if !asked.values().any(|text| text.contains(" data-playground=\"")) {
-        // Until a chapter has an element that asks it.
-        unused.retain(|name| !name.starts_with("playground-"));
-    }
+    // What no chapter asks for yet.
+    let is_asked = |part: &str| asked.values().any(|text| text.contains(&format!(" data-{part}=\"")));
+    unused.retain(|name| PARTS.iter().all(|part| is_asked(part) || !name.starts_with(&format!("{part}-"))));
     faults.extend(unused.iter().map(|name| format!("no page uses {name}")));
     assert!(faults.is_empty(), "{}", faults.into_iter().collect::<Vec<_>>().join("\n"));
     assert!(asked.len() > 30, "{} files only", asked.len());
