@@ -15,6 +15,8 @@ pub enum StageError {
     Book(String),
     /// A folder holds files that this command did not write.
     ForeignFolder(PathBuf),
+    /// What the class does cannot be written down there.
+    Keep(PathBuf, io::Error),
     /// A file or folder cannot be read or written.
     File(PathBuf, io::Error),
     /// Something that building the page's module needs is not there.
@@ -50,6 +52,11 @@ impl fmt::Display for StageError {
                 "{} holds files that `cargo stage build` did not write, so it is left alone: name another folder with --out, or empty this one.",
                 folder.display()
             ),
+            Self::Keep(path, error) => write!(
+                f,
+                "What the class does cannot be kept in {}: {error}. Name a file that can be written with --keep, or leave that out.",
+                path.display()
+            ),
             Self::File(path, error) => write!(f, "{}: {error}.", path.display()),
             Self::Toolchain(sentence) => f.write_str(sentence),
             Self::Feed(error) => {
@@ -64,7 +71,7 @@ impl fmt::Display for StageError {
 impl Error for StageError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Port(_, error) | Self::File(_, error) => Some(error),
+            Self::Port(_, error) | Self::Keep(_, error) | Self::File(_, error) => Some(error),
             Self::Feed(error) => Some(error),
             _ => None,
         }

@@ -166,6 +166,16 @@ function form(question) {
   return made;
 }
 
+/** A bar, as the board draws it. @param {number} share of the longest one */
+function bar(share) {
+  const [drawn, filled] = ['svg', 'rect'].map((name) => document.createElementNS('http://www.w3.org/2000/svg', name));
+  drawn?.setAttribute('aria-hidden', 'true');
+  filled?.setAttribute('width', `${(share * 100).toFixed(1)}%`);
+  filled?.setAttribute('height', '100%');
+  drawn?.append(/** @type {Element} */ (filled));
+  return /** @type {Element} */ (drawn);
+}
+
 /** @param {Question} question */
 function result(question) {
   const counts = question.counts ?? [];
@@ -176,7 +186,8 @@ function result(question) {
     const isRight = question.right?.includes(at) ?? false;
     const row = make('li', {}, ...(isRight ? [make('strong', {}, '✓ Right'), ' '] : []), words, ...(question.mine === at ? [' (you)'] : []));
     if (isRight) row.dataset.right = '';
-    row.append(make('meter', { max: most, value: counts[at] ?? 0, ariaHidden: 'true' }), make('b', {}, String(counts[at] ?? 0)));
+    const count = counts[at] ?? 0;
+    row.append(make('div', {}, bar(count / most), make('b', {}, String(count))));
     return row;
   });
   return make('div', { className: 'class-ballot', tabIndex: -1 }, make('p', {}, 'How the class voted'), make('ol', {}, ...rows));

@@ -35,10 +35,10 @@ impl Keep {
     /// Opens the file, and makes it if it is not there.
     ///
     /// # Errors
-    /// [`StageError::File`].
+    /// [`StageError::Keep`].
     pub fn open(path: &Path) -> Result<Self, StageError> {
-        let mut file: File =
-            OpenOptions::new().create(true).append(true).open(path).map_err(StageError::at(path))?;
+        let failed = |error| StageError::Keep(path.to_path_buf(), error);
+        let mut file: File = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
         let (lines, waiting) = sync_channel::<Said>(WAITING);
         let shown = path.display().to_string();
         // A disk may be slow, and a class does not wait for it.
@@ -57,7 +57,7 @@ impl Keep {
                 }
             }
         });
-        writer.map_err(StageError::at(path))?;
+        writer.map_err(failed)?;
         Ok(Self(lines))
     }
 
