@@ -262,6 +262,20 @@
     });
   }
 
+  /** Answers are printed with their questions, also by a browser that cannot show a fold's inside by style alone. */
+  function unfoldedInPrint() {
+    if (CSS.supports('selector(::details-content)')) return;
+    /** @type {HTMLDetailsElement[]} */
+    let opened = [];
+    addEventListener('beforeprint', () => {
+      opened = [...document.querySelectorAll('details')].filter((fold) => !fold.open);
+      for (const fold of opened) fold.open = true;
+    });
+    addEventListener('afterprint', () => {
+      for (const fold of opened) fold.open = false;
+    });
+  }
+
   /** What was read can be read again without a network, where a web host serves the book (theme/offline). */
   async function keptForLater() {
     const { offline } = root.dataset;
@@ -286,6 +300,7 @@
   themeChoice();
   scrollingBoxes();
   copyButtons();
+  unfoldedInPrint();
   // A book built without search has no dialog, and an old browser cannot open it.
   const dialog = /** @type {HTMLDialogElement | null} */ (document.querySelector('#search'));
   if (dialog?.showModal) search(dialog);
