@@ -10,7 +10,7 @@ use std::{
 
 use audience::{Kind, axe, look};
 use feed::Feed;
-use grader::class::{Address, Membership, Progress};
+use grader::class::{Address, Membership, Progress, code_in};
 use serde_json::{Value, json};
 use stage::{Site, Stage, class::keep::Keep, server};
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -563,11 +563,11 @@ async fn a_page_of_the_book_hears_of_the_class_while_one_is_on() {
 async fn cargo_lab_joins_reports_and_leaves() {
     play(|play| {
         let address = Address::try_from(format!("http://{}/join", play.address)).unwrap();
-        let early = Membership::join(&address, "Sari", None).unwrap_err();
+        let early = Membership::join(&address, "Sari", "", None).unwrap_err();
         assert!(early.contains("No class is on"), "{early}");
         play.instructor();
-        let sari = Membership::join(&address, "Sari", None).unwrap();
-        let nameless = Membership::join(&address, "", None).unwrap();
+        let sari = Membership::join(&address, "Sari", "", None).unwrap();
+        let nameless = Membership::join(&address, "", "", None).unwrap();
         assert_eq!((sari.name.as_str(), nameless.name.as_str()), ("Sari", "Student"));
         sari.report(&Progress { lab: 3, total: 7, done: vec![1, 2, 3, 4], open: vec![5, 6, 7] }).unwrap();
         sari.report(&Progress { lab: 1, total: 2, done: vec![1, 2], open: vec![] }).unwrap();
@@ -575,10 +575,22 @@ async fn cargo_lab_joins_reports_and_leaves() {
         assert!(board.contains("<b>4 of 7</b>") && board.contains("Lab 1 ✓"), "{board}");
         assert!(board.contains("1 of 1"), "one of one has finished lab 1: {board}");
         // Another name, the same place: progress stays, and nobody stands there twice.
-        let renamed = Membership::join(&address, "Sari D.", Some(&sari)).unwrap();
+        let renamed = Membership::join(&address, "Sari D.", "", Some(&sari)).unwrap();
         let board = play.board();
         assert!(board.contains("2 have joined") && board.contains(">Sari D.<"), "{board}");
         assert!(board.contains("<b>4 of 7</b>"), "{board}");
+        // Who has a name on a phone joins with its code, and is one person.
+        let phone = play.visitor();
+        play.post("/class/me/name", &phone, "name=Budi");
+        let page = play.get("/class/me", &phone).body;
+        let typed = page.split_once("cargo lab join ").unwrap().1.split('<').next().unwrap();
+        let budi = Membership::join(&address, "", code_in(typed), None).unwrap();
+        assert_eq!(budi.name, "Budi");
+        budi.report(&Progress { lab: 2, total: 6, done: vec![1], open: vec![] }).unwrap();
+        let board = play.board();
+        assert!(board.contains("3 have joined") && board.contains("<b>1 of 6</b>"), "{board}");
+        let wrong = Membership::join(&address, "", "zzzzzzzz", None).unwrap_err();
+        assert!(wrong.contains("Nobody here has this code"), "{wrong}");
         renamed.leave().unwrap();
         assert!(renamed.leave().unwrap_err().contains("does not know you"));
         let told = renamed.report(&Progress { lab: 3, total: 7, done: vec![], open: vec![1] }).unwrap_err();

@@ -75,6 +75,12 @@ impl fmt::Display for Address {
     }
 }
 
+/// The code in an address as a member's own page shows it, `http://192.168.1.20:8080/join/k7q2m9xa`; else nothing.
+pub fn code_in(typed: &str) -> &str {
+    let code = typed.trim().split_once("/join/").map_or("", |(_, code)| code.trim_end_matches('/'));
+    if code.bytes().all(|byte| byte.is_ascii_alphanumeric()) { code } else { "" }
+}
+
 /// What whoever joined keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
@@ -100,19 +106,20 @@ pub struct Progress {
 }
 
 impl Membership {
-    /// Joins the class at a stage. Without a name the stage makes one up. Who has joined there `before` gets another
-    /// name, and keeps their place.
+    /// Joins the class at a stage. Without a name the stage makes one up. With a `code`, from [`code_in`], one joins as
+    /// who one is there already: a phone and a laptop are one name on the board then. Who has joined there
+    /// `before` gets another name, and keeps their place.
     ///
     /// # Errors
     /// A sentence: nobody answers, or the stage says why not.
-    pub fn join(address: &Address, name: &str, before: Option<&Self>) -> Result<Self, String> {
+    pub fn join(address: &Address, name: &str, code: &str, before: Option<&Self>) -> Result<Self, String> {
         /// What the stage answers; the name may have got a number.
         #[derive(Deserialize)]
         struct Joined {
             name: String,
             token: String,
         }
-        let body = json!({ "version": VERSION, "name": name });
+        let body = json!({ "version": VERSION, "name": name, "code": code });
         let token = before.filter(|before| before.address == *address).map(|before| &*before.token);
         let answer = ask(address, "/class/join", token, Some(&body), JOINING)?;
         let Joined { name, token } = serde_json::from_str(&answer)

@@ -13,7 +13,7 @@ use std::{
 
 use grader::{
     Bench, Check, Failure, Lab,
-    class::{Address, FILE, Membership, PATIENCE, Progress, tell},
+    class::{Address, FILE, Membership, PATIENCE, Progress, code_in, tell},
     harness, scene,
 };
 use serde_json::{Value, json};
@@ -252,9 +252,24 @@ fn an_address_is_taken_as_it_stands_on_the_board() {
 }
 
 #[test]
+fn a_code_is_what_stands_behind_join() {
+    assert_eq!(code_in(" http://192.168.1.20:8080/join/k7q2m9xa/ "), "k7q2m9xa");
+    for none in [
+        "http://192.168.1.20:8080/join",
+        "192.168.1.20:8080",
+        "http://x/join/",
+        "http://x/join/a b",
+        "http://x/join/a/b",
+    ] {
+        assert_eq!(code_in(none), "", "{none}");
+    }
+}
+
+#[test]
 fn who_joins_is_told_in_a_sentence_why_not() {
     let join = |address: SocketAddr| {
-        Membership::join(&Address::try_from(format!("http://{address}")).unwrap(), "Sari", None).unwrap_err()
+        Membership::join(&Address::try_from(format!("http://{address}")).unwrap(), "Sari", "", None)
+            .unwrap_err()
     };
     assert!(join(nobody()).starts_with("nobody answers at "));
     let full = "HTTP/1.1 503 Full\r\ncontent-length: 18\r\n\r\nThe board is full.";

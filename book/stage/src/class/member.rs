@@ -10,7 +10,8 @@
 //! | `/class/report` | `Bearer` token | `{"version":1,"lab":3,"total":7,"done":[1,2],"open":[3]}` | 204 |
 //! | `/class/leave` | `Bearer` token | none | 204 |
 //!
-//! An empty name asks for one that the stage makes up. A report names the TODOs that were graded; of the others it
+//! An empty name asks for one that the stage makes up. A `"code"` beside it, from a member's own page, joins as that
+//! member: a phone and a laptop are one name on the board then. A report names the TODOs that were graded; of the others it
 //! says nothing. There is no place in it for code.
 
 use std::sync::Arc;
@@ -42,6 +43,8 @@ const VERSION: u32 = 1;
 pub(super) fn router() -> Router<Arc<Class>> {
     Router::new()
         .route("/join", get(|| async { Redirect::to("/class/me") }))
+        // What a member's own page gives to `cargo lab`, opened in a browser.
+        .route("/join/{code}", get(|| async { Redirect::to("/class/me") }))
         .route("/class/me", get(me))
         .route("/class/me/events", get(events))
         .route("/class/me/name", post(name))
@@ -87,24 +90,32 @@ async fn me(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
 }
 
 fn page(class: &Class, headers: &HeaderMap, token: &str) -> String {
-    let parts = drawn(class, token);
+    let parts = drawn(class, token, &class.address(headers));
     let content = format!(
         "{}<main class=\"stage-main class-me\">\n<section id=\"call\" aria-live=\"polite\">{}</section>\n\
          <section id=\"name\">{}</section>\n<section id=\"vote-room\" aria-live=\"polite\">{}</section>\n\
-         <section class=\"class-further\"><h2>With the labs on your machine</h2>\
-         <p>Your progress stands on the board after this, and nothing of your code:</p>\
-         <p><code>cargo lab join {}</code></p></section>\n</main>\n",
+         <section class=\"class-further\" id=\"further\">{}</section>\n</main>\n",
         html::HEAD,
         parts.html("call"),
         parts.html("name"),
         parts.html("vote-room"),
-        html::escape(&class.address(headers))
+        parts.html("further"),
     );
     html::page("Your place in the class", "class-own", Some("/class/me/events"), &content)
 }
 
-fn drawn(class: &Class, token: &str) -> Parts {
+fn drawn(class: &Class, token: &str, address: &str) -> Parts {
     let room = class.room();
+    let code = room.member(token).map_or_else(String::new, |member| format!("/join/{}", member.code));
+    let further = format!(
+        "<h2>With the labs on your machine</h2><p>{}, and nothing of your code:</p><p><code>cargo lab join {}{code}</code></p>",
+        if code.is_empty() {
+            "Your progress stands on the board after this"
+        } else {
+            "Your progress stands beside your name after this"
+        },
+        html::escape(address)
+    );
     let call = room.call().map_or_else(String::new, |call| {
         format!(
             "<p class=\"class-call\">The instructor asks you to <a href=\"{0}\">{0}</a>.</p>",
@@ -113,7 +124,12 @@ fn drawn(class: &Class, token: &str) -> Parts {
     });
     if !room.is_on() {
         let words = "<h1>No class is on</h1><p>It begins when the instructor opens the console. The book is <a href=\"/en/\">here</a> meanwhile.</p>";
-        return Parts::from([("call", call), ("name", words.to_owned()), ("vote-room", String::new())]);
+        return Parts::from([
+            ("call", call),
+            ("name", words.to_owned()),
+            ("vote-room", String::new()),
+            ("further", further),
+        ]);
     }
     let name = match room.member(token) {
         Some(member) => format!(
@@ -128,13 +144,18 @@ fn drawn(class: &Class, token: &str) -> Parts {
              <p class=\"stage-hint\">You may vote without one. Your name is forgotten when the class ends, unless the instructor keeps the board.</p>"
             .to_owned(),
     };
-    Parts::from([("call", call), ("name", name), ("vote-room", html::vote(class, &room, token))])
+    Parts::from([
+        ("call", call),
+        ("name", name),
+        ("vote-room", html::vote(class, &room, token)),
+        ("further", further),
+    ])
 }
 
 async fn events(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
     as_somebody(&class, &headers, |token| {
-        let token = token.to_owned();
-        stream::parts(Arc::clone(&class), &headers, move |class| drawn(class, &token))
+        let (token, address) = (token.to_owned(), class.address(&headers));
+        stream::parts(Arc::clone(&class), &headers, move |class| drawn(class, &token, &address))
     })
 }
 
@@ -176,6 +197,8 @@ async fn vote(State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) 
 #[derive(Deserialize)]
 struct Joining {
     name: String,
+    #[serde(default)]
+    code: String,
 }
 
 /// What the bench sends after a grading.
@@ -211,11 +234,18 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 async fn join(State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
     let joined = (|| {
-        let Joining { name } = read(&body)?;
-        let name = if name.is_empty() { "Student" } else { &name };
-        let name = Name::read(name).map_err(Trouble::Bad)?;
-        // Who joins again changes their name and keeps their place.
-        let (token, _) = class.room().welcome(bearer(&headers))?;
+        let Joining { name, code } = read(&body)?;
+        let token = match code.as_str() {
+            // Who joins again changes their name and keeps their place.
+            "" => class.room().welcome(bearer(&headers))?.0,
+            code => class.room().token_of(code)?,
+        };
+        let own = class.room().member(&token).map(|member| member.name.clone());
+        let name = match (name.as_str(), own) {
+            ("", Some(own)) => own,
+            ("", None) => Name::read("Student").map_err(Trouble::Bad)?,
+            (name, _) => Name::read(name).map_err(Trouble::Bad)?,
+        };
         let name = class.change(Reach::Board, |room| room.join(&token, name))?;
         Ok::<_, Trouble>((name, token))
     })();

@@ -9,7 +9,7 @@
 //! | `POST /class/me/name`, `/class/me/leave` | a name on the board, and off it |
 //! | `POST /class/vote` | a vote: `question=PAGE%23ID`, `answer=1` and so on |
 //! | `GET /class/here` | what a page of the book hears of the class, as an event stream; 204 while none is on |
-//! | `POST /class/join`, `/class/report`, `/class/leave` | `cargo lab`: JSON in, see [`member`] |
+//! | `POST /class/join`, `/class/report`, `/class/leave` | `cargo lab`: JSON in, see `member` |
 //! | `GET /instructor?key=…` | exchanges the one-time link for a cookie |
 //! | `GET /instructor`, `/instructor/events` | the console |
 //! | `POST /instructor/class/…` | what the console does with the class |
@@ -19,8 +19,8 @@
 //! they joined with `cargo lab`, and their vote. All of it is forgotten when the class or the stage ends, unless the
 //! stage was started with `--keep`.
 //!
-//! [`room`] is the state, [`key`] the instructor's door, [`board`], [`member`] and [`console`] are the routes,
-//! [`html`] draws all of their pages: a script only puts in place what it drew.
+//! `room` is the state, `key` the instructor's door, `board`, `member` and `console` are the routes,
+//! `html` draws all of their pages: a script only puts in place what it drew.
 
 pub mod address;
 mod board;

@@ -65,6 +65,8 @@ pub(crate) struct Member {
     /// The how many-th to join. Says who is meant, where a name or a token must not.
     pub(crate) number: u64,
     pub(crate) name: Name,
+    /// With this one's labs, on another machine, join as the same person.
+    pub(crate) code: String,
     pub(crate) labs: BTreeMap<u8, Progress>,
 }
 
@@ -217,6 +219,15 @@ impl Room {
         self.people.get(token)?.member.as_ref()
     }
 
+    /// The token of the member with this code.
+    pub(crate) fn token_of(&self, code: &str) -> Result<String> {
+        let has = |person: &Person| person.member.as_ref().is_some_and(|member| member.code == code);
+        let found = self.people.iter().find(|(_, person)| has(person));
+        found.map(|(token, _)| token.clone()).ok_or(Trouble::Nothing(
+            "Nobody here has this code: it stands on your own page, /class/me, once you have a name there.",
+        ))
+    }
+
     pub(crate) fn ballot(&self) -> Option<&Ballot> {
         self.ballot.as_ref()
     }
@@ -269,11 +280,12 @@ impl Room {
         }
         let name = name.apart_from(others.iter());
         let number = self.joined + 1;
+        let code = code().map_err(|_| Trouble::Full("The stage can take nobody else now."))?;
         let person = self.people.get_mut(token).ok_or(STRANGER)?;
         match &mut person.member {
             Some(member) => member.name = name.clone(),
             None => {
-                person.member = Some(Member { number, name: name.clone(), labs: BTreeMap::new() });
+                person.member = Some(Member { number, name: name.clone(), code, labs: BTreeMap::new() });
                 self.joined = number;
             }
         }
@@ -379,6 +391,14 @@ impl Room {
 const STRANGER: Trouble =
     Trouble::Stranger("The class does not know you, or does not any more: join it first.");
 
+/// Forty random bits that one can type: no letter looks like a digit.
+fn code() -> std::result::Result<String, getrandom::Error> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)?;
+    Ok(random.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
+}
+
 /// A path leads to this very stage: a browser that follows it leaves nowhere.
 fn check_path(path: &str) -> Result<()> {
     if path.len() > PATH {
@@ -453,6 +473,20 @@ mod tests {
         room.remove(2).unwrap();
         assert_eq!(room.remove(2), Err(Trouble::Nothing("That name is not on the board any more.")));
         assert_eq!(names(&room), ["Sari", "sari 2"]);
+    }
+
+    #[test]
+    fn a_code_stands_for_one_member_as_long_as_there_is_one() {
+        let mut room = on();
+        let token = member(&mut room, "Sari");
+        let code = room.member(&token).unwrap().code.clone();
+        assert_eq!(code.len(), 8);
+        assert_eq!(room.token_of(&code).as_ref(), Ok(&token));
+        for wrong in ["", "0", &code[1..]] {
+            assert!(matches!(room.token_of(wrong), Err(Trouble::Nothing(_))), "{wrong}");
+        }
+        room.leave(&token).unwrap();
+        assert!(room.token_of(&code).is_err());
     }
 
     #[test]

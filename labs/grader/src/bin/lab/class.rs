@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stdin};
 use std::path::PathBuf;
 
-use grader::class::{Address, FILE, Membership};
+use grader::class::{Address, FILE, Membership, code_in};
 
 use crate::paint::{print, say};
 use crate::repo::Repo;
@@ -11,14 +11,17 @@ use crate::sentence::{Result, Sentence};
 
 /// Joins the class at a stage, and keeps what proves it for the gradings to come.
 pub(crate) fn join(repo: &Repo, address: String, name: Option<String>) -> Result<()> {
+    let code = code_in(&address).to_owned();
     let address = Address::try_from(address).map_err(Sentence::new)?;
     let path = path(repo);
     let name = match name {
         Some(name) => name,
+        // Who has a code has a name there.
+        None if !code.is_empty() => String::new(),
         None => ask()?,
     };
     let before = Membership::read(&path).ok().flatten();
-    let membership = Membership::join(&address, &name, before.as_ref())
+    let membership = Membership::join(&address, &name, &code, before.as_ref())
         .map_err(|why| Sentence::new(format!("You have not joined: {why}")))?;
     // A name on another board would stand there for good. That its stage is gone is no trouble.
     if let Some(before) = before.filter(|before| before.address != address) {

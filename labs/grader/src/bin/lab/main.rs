@@ -95,7 +95,7 @@ enum Command {
     /// From then on each grading tells the stage which TODOs pass, and nothing of your code. What
     /// proves to the stage that it is you is kept in target/lab/class.json, until `cargo lab leave`.
     Join {
-        /// The stage's address, as it stands on the board
+        /// The stage's address, as it stands on the board; or with your code, as on your own page there
         #[arg(value_name = "ADDRESS")]
         address: String,
 
