@@ -126,6 +126,12 @@ struct Prover<'a> {
     cargo: Cargo<'a>,
 }
 
+/// A server that is built, and waits to be graded.
+struct Server {
+    binary: PathBuf,
+    files: Files,
+}
+
 impl Prover<'_> {
     /// Gives whether the lab had an answer that was asked for.
     fn prove(&self, table: &mut Table) -> Result<bool> {
@@ -175,8 +181,8 @@ impl Prover<'_> {
         Ok(true)
     }
 
-    /// Clients only have to run, so they do it while servers compile: a row for each server as it
-    /// comes, then the clients.
+    /// A server is compiled while the one before it runs; clients only have to run, so they do it
+    /// beside both: a row for each server as it comes, then the clients.
     fn all_answers<'a>(
         &self,
         answers: impl Iterator<Item = (Kind, &'a Answer)>,
@@ -188,21 +194,42 @@ impl Prover<'_> {
             // One that does not apply says so in its row.
             answer.apply(&mut solution.clone()).is_ok_and(|changed| is_client_only(&changed))
         });
-        self.tree.make_clients(self.lab)?;
+        let clients_folder = self.tree.aside(self.lab, "clients")?;
+        let servers_folder = self.tree.aside(self.lab, "servers")?;
         std::thread::scope(|scope| {
             let (send, outcomes) = mpsc::channel();
-            let clients = &clients;
+            let (clients, servers) = (&clients, &servers);
             scope.spawn(move || {
                 for (kind, answer) in clients {
                     let from = Instant::now();
-                    let outcome = self.answer(*kind, answer, solution, Some(binary));
+                    let outcome = self.client(*kind, answer, solution, binary, &clients_folder);
                     if send.send((outcome, from.elapsed())).is_err() {
                         return;
                     }
                 }
             });
+            // Few are built ahead: each is a whole binary on the disk.
+            let (send, built) = mpsc::sync_channel(1);
+            scope.spawn(move || {
+                for (number, (kind, answer)) in servers.iter().enumerate() {
+                    if send.send(self.build(*kind, answer, solution, number)).is_err() {
+                        return;
+                    }
+                }
+            });
             for (kind, answer) in servers {
-                table.row(kind.as_str(), &answer.name(), || self.answer(kind, answer, solution, None));
+                table.row(kind.as_str(), &answer.name(), || {
+                    let built = built.recv().expect("each server is built, or why not is told")?;
+                    match built {
+                        Err(outcome) => Ok(outcome),
+                        Ok(server) => {
+                            let outcome =
+                                self.judge(*kind, answer, &server.files, &server.binary, &servers_folder);
+                            self.tree.forget(&server.binary)?;
+                            outcome
+                        }
+                    }
+                });
             }
             for ((kind, answer), (outcome, took)) in clients.iter().zip(outcomes) {
                 table.settled(kind.as_str(), &answer.name(), outcome, took);
@@ -347,7 +374,7 @@ impl Prover<'_> {
         if !build.warnings.is_empty() {
             return Ok(Err(build.warnings.join("\n")));
         }
-        let path = self.tree.keep(self.lab, built)?;
+        let path = self.tree.keep(&self.lab.package(), built)?;
         Ok(Ok(path))
     }
 
@@ -370,40 +397,77 @@ impl Prover<'_> {
         })
     }
 
-    /// Applies one answer to the solution, grades it, and judges the verdict. A client runs in
-    /// `client`, the solution's binary; a server is built first.
-    fn answer(
+    /// Applies an answer to the solution. Gives what it changed, or what is wrong with it.
+    fn applied(
         &self,
         kind: Kind,
         answer: &Answer,
         solution: &Files,
-        client: Option<&Path>,
-    ) -> Result<Outcome> {
+    ) -> std::result::Result<(Files, Vec<String>), Outcome> {
         if let Some(complaint) = header_fault(kind, answer) {
-            return Ok(Outcome::failed(complaint));
+            return Err(Outcome::failed(complaint));
         }
         let mut files = solution.clone();
-        let changed = match answer.apply(&mut files) {
-            Ok(changed) => changed,
-            Err(sentence) => return Ok(Outcome::failed(sentence.to_string())),
+        match answer.apply(&mut files) {
+            Ok(changed) => Ok((files, changed)),
+            Err(sentence) => Err(Outcome::failed(sentence.to_string())),
+        }
+    }
+
+    /// Grades a client in the solution's binary.
+    fn client(
+        &self,
+        kind: Kind,
+        answer: &Answer,
+        solution: &Files,
+        binary: &Path,
+        folder: &Path,
+    ) -> Result<Outcome> {
+        match self.applied(kind, answer, solution) {
+            Ok((files, _)) => self.judge(kind, answer, &files, binary, folder),
+            Err(outcome) => Ok(outcome),
+        }
+    }
+
+    /// Builds a server; or gives why it cannot be judged.
+    fn build(
+        &self,
+        kind: Kind,
+        answer: &Answer,
+        solution: &Files,
+        number: usize,
+    ) -> Result<std::result::Result<Server, Outcome>> {
+        let (files, changed) = match self.applied(kind, answer, solution) {
+            Ok(applied) => applied,
+            Err(outcome) => return Ok(Err(outcome)),
         };
-        let run = if let Some(binary) = client {
-            let folder = self.tree.clients(self.lab);
-            self.tree.put(&folder, &files)?;
-            self.run(binary, &folder)?
-        } else {
-            // Nothing here asks for the server as a program, and linking it takes a second.
-            if !changed.iter().any(|name| name == MAIN) {
-                files.insert(MAIN.to_owned(), b"//! Nobody runs this one.\n\nfn main() {}\n".to_vec());
+        let mut sources = files.clone();
+        // Nothing here asks for the server as a program, and linking it takes a second.
+        if !changed.iter().any(|name| name == MAIN) {
+            sources.insert(MAIN.to_owned(), b"//! Nobody runs this one.\n\nfn main() {}\n".to_vec());
+        }
+        self.tree.put(&self.tree.solution(self.lab), &sources)?;
+        let build = self.cargo.grade(&self.lab.solution_package(), false)?;
+        match build.binary() {
+            Err(complaint) => Ok(Err(Outcome::failed(complaint))),
+            Ok(built) => {
+                let binary = self.tree.keep(&format!("{}-server-{number}", self.lab.package()), built)?;
+                Ok(Ok(Server { binary, files }))
             }
-            let folder = self.tree.solution(self.lab);
-            self.tree.put(&folder, &files)?;
-            let build = self.cargo.grade(&self.lab.solution_package(), false)?;
-            match build.binary() {
-                Err(complaint) => return Ok(Outcome::failed(complaint)),
-                Ok(built) => self.run(built, &folder)?,
-            }
-        };
+        }
+    }
+
+    /// Runs a binary over an answer's files, and judges the verdict.
+    fn judge(
+        &self,
+        kind: Kind,
+        answer: &Answer,
+        files: &Files,
+        binary: &Path,
+        folder: &Path,
+    ) -> Result<Outcome> {
+        self.tree.put(folder, files)?;
+        let run = self.run(binary, folder)?;
         match kind {
             Kind::Right => Ok(passes_everything(&run)),
             Kind::Wrong => self.caught(answer, &run),
@@ -505,7 +569,7 @@ impl Prover<'_> {
             binary,
             folder,
             root: self.tree.root(),
-            target: self.tree.memory(),
+            target: &self.tree.memory(),
             report: &report,
             paint: self.cargo.paint,
         }

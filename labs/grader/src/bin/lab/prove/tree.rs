@@ -18,9 +18,8 @@ const LEFT_OUT: [&str; 4] = ["kept", "node_modules", "wrong", "also-right"];
 /// The scratch workspace.
 #[derive(Debug)]
 pub(super) struct Tree {
+    base: PathBuf,
     root: PathBuf,
-    memory: PathBuf,
-    clients: PathBuf,
     /// Held while proving: two at once would swap each other's files.
     _lock: File,
 }
@@ -56,7 +55,7 @@ impl Tree {
                 mirror(&lab.solution, &at(&root, "solutions", &lab))?;
             }
         }
-        Ok(Self { root, memory: base.join("memory"), clients: base.join("clients"), _lock: file })
+        Ok(Self { base, root, _lock: file })
     }
 
     /// The workspace's folder.
@@ -65,8 +64,8 @@ impl Tree {
     }
 
     /// A folder for results, apart from the student's.
-    pub(super) fn memory(&self) -> &Path {
-        &self.memory
+    pub(super) fn memory(&self) -> PathBuf {
+        self.base.join("memory")
     }
 
     /// Where a run over this folder writes its report.
@@ -84,15 +83,14 @@ impl Tree {
         at(&self.root, "solutions", lab)
     }
 
-    /// A copy of the solution in which nothing is built: for clients, while servers are.
-    pub(super) fn clients(&self, lab: &Lab) -> PathBuf {
-        at(&self.clients, "solutions", lab)
-    }
-
-    /// Makes that copy, with the lab beside it: its snapshots are the solution's, too.
-    pub(super) fn make_clients(&self, lab: &Lab) -> Result<()> {
-        mirror(&self.lab(lab), &at(&self.clients, "labs", lab))?;
-        mirror(&self.solution(lab), &self.clients(lab))
+    /// Makes a copy of the solution in which nothing is built, of this name: for what runs while
+    /// something else is. The lab is beside it: its snapshots are the solution's, too.
+    pub(super) fn aside(&self, lab: &Lab, name: &str) -> Result<PathBuf> {
+        let root = self.base.join(name);
+        let copy = at(&root, "solutions", lab);
+        mirror(&self.lab(lab), &at(&root, "labs", lab))?;
+        mirror(&self.solution(lab), &copy)?;
+        Ok(copy)
     }
 
     /// Makes the student's files of a copy exactly these. A file that is so already keeps its
@@ -112,13 +110,18 @@ impl Tree {
     }
 
     /// Copies a binary to where the next build does not overwrite it.
-    pub(super) fn keep(&self, lab: &Lab, binary: &Path) -> Result<PathBuf> {
-        let name = format!("{}{}", lab.package(), std::env::consts::EXE_SUFFIX);
-        let kept = self.memory.join(name);
-        fs::create_dir_all(&self.memory)
+    pub(super) fn keep(&self, name: &str, binary: &Path) -> Result<PathBuf> {
+        let memory = self.memory();
+        let kept = memory.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+        fs::create_dir_all(&memory)
             .and_then(|()| fs::copy(binary, &kept))
             .map_err(|error| Sentence::io("copy the checks to", &kept, error))?;
         Ok(kept)
+    }
+
+    /// Removes a binary that was kept.
+    pub(super) fn forget(&self, kept: &Path) -> Result<()> {
+        fs::remove_file(kept).map_err(|error| Sentence::io("remove", kept, error))
     }
 }
 
