@@ -251,10 +251,7 @@ export class Playground {
       };
       worker.onerror = (event) => {
         event.preventDefault();
-        this.#stop(new Trap(
-          event.message ? `The bench's Worker failed: ${event.message}.` : `The bench's Worker did not load. ${RELOAD}`,
-          undefined,
-        ));
+        this.#stop(new Trap(event.message ? `The bench's Worker failed: ${event.message}.` : notLoaded(), undefined));
       };
       try {
         worker.postMessage(question);
@@ -346,10 +343,14 @@ async function fetched() {
   return response;
 }
 
+const OFFLINE = 'The bench could not be fetched: this device is offline.';
+
 const unreachable = () =>
   navigator.onLine
     ? 'The bench could not be fetched: the server cannot be reached. Try again in a moment.'
-    : 'The bench could not be fetched: this device is offline.';
+    : OFFLINE;
+
+const notLoaded = () => (navigator.onLine ? `The bench's Worker did not load. ${RELOAD}` : OFFLINE);
 
 /** @param {unknown} error */
 function notCompiled(error) {

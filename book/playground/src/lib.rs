@@ -15,16 +15,31 @@
 //!
 //! Natively these are plain functions, so that they can be tested; in the
 //! module (`exports`) they take pointers and lengths and answer with JSON.
-//! `bench.js` is the other side of that, in a Worker or in Node, and `wasi.js`
-//! the little that the module needs of an operating system.
+//!
+//! # Who speaks to it
+//! - `bench.js` is the other side of `exports`, in a Worker or in Node, and
+//!   `wasi.js` the little that the module needs of an operating system.
+//! - `worker.js` is the Worker, and `playground.js` what a page imports: it
+//!   fetches the module and says how far it is, compiles it once for the page,
+//!   gives each element a Worker, has a fresh instance ready after a trap, and
+//!   ends a Worker that gives no answer. Its errors are sentences for the
+//!   reader.
+//! - `compare.mjs` compares, in Node or in a browser.
+//!
+//! The stage puts all of it into one folder of the site, whose name changes
+//! with its content (`book/stage/src/module.rs`, `press::Options`); a page
+//! with an element that asks the bench names that folder in
+//! `<html data-playground>`.
 //!
 //! # Building it
-//! `cargo stage module --out DIR` puts `playground.wasm` into a folder. It
-//! needs clang and wasi-libc, because the page's engine is C
-//! (`sudo apt-get install --no-install-recommends clang-19 wasi-libc`), and
-//! says so where they are missing. What differs from an ordinary build is
-//! written down there, in `book/stage/src/module.rs`. Then
-//! `node book/playground/compare.mjs DIR/playground.wasm` compares.
+//! `cargo stage` and `cargo stage build` build it where clang and wasi-libc
+//! are, because the page's engine is C (`sudo apt-get install
+//! --no-install-recommends clang-19 wasi-libc`), and say so where they are
+//! missing. `cargo stage module --out DIR` puts `playground.wasm` alone into a
+//! folder; then `node book/playground/compare.mjs DIR/playground.wasm`
+//! compares in Node, and with `--in chromium` in a browser's Worker. What
+//! differs from an ordinary build is written down in
+//! `book/stage/src/module.rs`.
 
 mod cost;
 #[cfg(target_family = "wasm")]
