@@ -110,9 +110,13 @@ impl Shared {
 /// An error of the client in few words, for the end of a sentence.
 fn told(error: &redis::RedisError) -> String {
     if error.is_timeout() {
-        return "no answer in time".to_owned();
+        return String::from("no answer in time");
     }
-    error.to_string().trim_end_matches('.').to_owned()
+    if error.kind() == redis::ErrorKind::Parse {
+        return String::from("what answers there does not speak its protocol");
+    }
+    let words: Vec<String> = error.to_string().split_whitespace().map(str::to_owned).collect();
+    words.join(" ").trim_end_matches('.').to_owned()
 }
 
 /// An address as it may be shown.

@@ -43,18 +43,18 @@ impl Shared {
         }
     }
 
-    /// Returns once the turn is lost.
-    async fn keep_turn(&self, mut asked: Instant) {
+    /// Returns once the turn is lost, which was asked for at `asked`.
+    async fn keep_turn(&self, asked: Instant) {
         let mut ends = asked + TURN_LASTS;
         loop {
             sleep(BEAT).await;
-            asked = Instant::now();
+            let asked = Instant::now();
             let left = ends.saturating_duration_since(asked);
             match tokio::time::timeout(left, self.take_turn()).await {
                 Ok(Ok(true)) => ends = asked + TURN_LASTS,
-                Ok(Ok(false)) | Err(_) => return,
-                // Out of reach: the turn lasts until it would be another's.
-                Ok(Err(error)) => tracing::debug!(%error, "the turn is not confirmed"),
+                // Out of reach: the turn lasts until it could be another's.
+                Ok(Err(error)) if !left.is_zero() => tracing::debug!(%error, "the turn is not confirmed"),
+                _ => return,
             }
         }
     }

@@ -23,7 +23,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use tokio::time::timeout;
+use tokio::{io::AsyncWriteExt, time::timeout};
 
 contract::contract!(
     Redis::start().await.map(|redis| async move |capacity| redis.node(capacity).await.feed())
@@ -417,6 +417,39 @@ async fn one_node_has_the_turn_and_its_death_hands_it_over() {
 }
 
 #[tokio::test]
+async fn a_turn_that_cannot_be_confirmed_is_given_up_and_taken_again() {
+    let Some(mut redis) = Redis::start().await else { return };
+    let (began, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counts = |counter: &Arc<AtomicUsize>| counter.load(Ordering::SeqCst);
+    /// Counts when it is dropped.
+    struct Work(Arc<AtomicUsize>);
+    impl Drop for Work {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let node = redis.node(10).await;
+    let working = tokio::spawn({
+        let (began, ended) = (Arc::clone(&began), Arc::clone(&ended));
+        async move {
+            node.in_turn(|| async {
+                let _work = Work(Arc::clone(&ended));
+                began.fetch_add(1, Ordering::SeqCst);
+                std::future::pending::<()>().await;
+            })
+            .await;
+        }
+    });
+    until("the work begins", || counts(&began) == 1).await;
+    redis.kill();
+    until("the turn is given up", || counts(&ended) == 1).await;
+    assert_eq!(counts(&began), 1, "nobody can have confirmed another turn");
+    assert!(redis.begin().await);
+    until("the work begins anew", || counts(&began) == 2).await;
+    working.abort();
+}
+
+#[tokio::test]
 async fn a_feed_that_nobody_has_any_more_is_no_longer_read_for() {
     let Some(redis) = Redis::start().await else { return };
     let clients = async || {
@@ -454,11 +487,19 @@ async fn a_wrong_address_or_a_redis_that_is_not_there_gets_a_sentence() {
     assert_eq!(with_password.to_string(), "127.0.0.1:6379");
     assert!(!format!("{with_password:?}").contains("secret"));
 
-    // A port that was free a moment ago, and one where something else answers.
-    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = taken.local_addr().unwrap().port();
-    drop(taken);
+    // Something else answers there, and then nothing.
+    let other = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = other.local_addr().unwrap().port();
     let address: Address = format!("redis://127.0.0.1:{port}").parse().unwrap();
+    let web_server = async {
+        let (mut line, _) = other.accept().await.unwrap();
+        line.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        line
+    };
+    let (refused, _line) = tokio::join!(Shared::connect(&address, 1), web_server);
+    let sentence = refused.expect_err("that is no Redis").to_string();
+    assert!(sentence.contains("(what answers there does not speak its protocol)"), "{sentence}");
+    drop(other);
     let sentence = Shared::connect(&address, 1).await.expect_err("nobody is there").to_string();
     assert!(sentence.starts_with(&format!("There is no usable Redis at 127.0.0.1:{port} (")), "{sentence}");
     assert!(sentence.ends_with("start one there with `redis-server`, or correct the address."), "{sentence}");

@@ -134,12 +134,12 @@ impl Copy {
         });
     }
 
-    /// Says how the feed is from here on; whether it was otherwise before.
+    /// Says how the feed is from here on. Gives whether that is a change between well and away.
     pub fn set_health(&self, health: Health) -> bool {
         self.feed.upgrade().is_some_and(|shared| {
             let Some(elsewhere) = &shared.elsewhere else { return false };
             elsewhere.health.send_if_modified(|now| {
-                let changes = *now != health;
+                let changes = (*now == Health::Well) != (health == Health::Well);
                 *now = health;
                 changes
             })

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::MissedTickBehavior;
 
 use crate::{Feed, Update};
 
@@ -63,6 +64,8 @@ impl Market {
             feed.publish(price).await;
         }
         let mut bell = tokio::time::interval(PACE);
+        // Where the log was out of reach for a while, nothing is made up for.
+        bell.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             bell.tick().await;
             if !feed.is_closed() {

@@ -78,3 +78,16 @@ async fn a_market_goes_on_from_the_prices_that_the_log_has() {
         "71 moves by five at most: {moved:?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_market_that_was_held_up_makes_nothing_up() {
+    let feed = Feed::memory(100);
+    let trading = tokio::spawn(Market::new(7).trade(feed.clone()));
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let before = feed.head();
+    // As if the log had been out of reach: sixty moves are due at once.
+    tokio::time::advance(Duration::from_secs(30)).await;
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    trading.abort();
+    assert_eq!(feed.head(), before + 1, "one move, and the next half a second later");
+}
