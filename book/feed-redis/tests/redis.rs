@@ -7,6 +7,7 @@ mod contract;
 mod gate;
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -160,12 +161,21 @@ async fn two_nodes_that_publish_at_the_same_time_number_without_a_hole_and_tell_
 #[tokio::test]
 async fn a_position_that_a_node_has_not_reached_yet_is_not_refused() {
     let Some(redis) = Redis::start().await else { return };
-    let (ahead, behind) = (redis.node(100).await.feed(), redis.node(100).await.feed());
-    for n in 0..200 {
-        let seq = ahead.publish(n).await.seq;
-        let missed = behind.after((ahead.epoch(), seq)).await;
-        assert_eq!(missed, Ok(Vec::new()), "{seq} is known to one node and must be to the other");
+    let gate = Gate::before(redis.port).await;
+    let ahead = redis.node(100).await.feed();
+    let behind = Shared::connect(&gate.address(), 100).await.unwrap().feed();
+    gate.let_pass(Passes::Nothing);
+    until("the node is cut off", || is_away(&behind)).await;
+    for n in 0..3 {
+        ahead.publish(n).await;
     }
+    // A client that lost the node ahead asks here what came after the second, before anything has come through.
+    let mut asked = pin!(behind.after((ahead.epoch(), 2)));
+    let early = timeout(Duration::ZERO, &mut asked).await;
+    assert!(early.is_err(), "nobody here can know, and yet the answer is {early:?}");
+    gate.let_pass(Passes::All);
+    let missed = timeout(PATIENCE, asked).await.expect("Redis is asked");
+    assert_eq!(missed.map(|updates| updates.len()), Ok(1));
 }
 
 #[tokio::test]
@@ -258,7 +268,7 @@ async fn a_redis_that_comes_back_with_older_data_numbers_nothing_twice() {
 
     redis.kill();
     assert!(redis.begin().await);
-    let update = one.publish("after").await;
+    let update = timeout(PATIENCE, one.publish("after")).await.expect("another log takes it");
     assert_eq!((update.seq, one.epoch() != before), (1, true), "number 2 of that log is told already");
     until("the other node follows", || two.epoch() == one.epoch() && two.head() == 1).await;
     assert!(matches!(two.after((before.as_str(), 2)).await, Err(Missed::OtherEpoch { .. })));
