@@ -2,8 +2,16 @@
 
 /// Bytes as pairs of hexadecimal digits with blanks between.
 pub(crate) fn write(bytes: &[u8]) -> String {
-    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    pairs.join(" ")
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+    let mut written = String::new();
+    for byte in bytes {
+        if !written.is_empty() {
+            written.push(' ');
+        }
+        written.push(digit(byte >> 4));
+        written.push(digit(byte & 15));
+    }
+    written
 }
 
 /// Reads bytes from hexadecimal digits. Blanks, commas, colons and `0x` between them are what tools print.

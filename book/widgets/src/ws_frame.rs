@@ -3,7 +3,9 @@
 use wire::ws::{self, Decoder, Frame, Header, Message, Opcode, Sender, Violation};
 
 use crate::hex;
-use crate::view::{Action, Element, Node, Widget, button, bytes, el, grouped, labelled, menu, paragraph};
+use crate::view::{
+    Action, Element, Node, Widget, button, bytes, el, grouped, labelled, menu, option, paragraph,
+};
 
 /// The longest message that the peer here takes; it may choose any limit (RFC 6455 § 10.4).
 const LIMIT: usize = 1 << 20;
@@ -230,15 +232,13 @@ impl WsFrame {
 
     fn reading(&self) -> Element {
         let group = |label, examples: &[Example]| {
-            el("optgroup").set("label", label).with_all(examples.iter().map(|example| {
-                el("option")
-                    .set("value", example.name)
-                    .flag("selected", self.example == example.name)
-                    .text(example.words)
-            }))
+            el("optgroup").set("label", label).with_all(
+                examples
+                    .iter()
+                    .map(|example| option(example.name, example.words, self.example == example.name)),
+            )
         };
-        let own =
-            el("option").set("value", "").flag("selected", self.example.is_empty()).text("your own bytes");
+        let own = option("", "your own bytes", self.example.is_empty());
         let examples = el("select")
             .set("data-sets", "example")
             .with(own)
@@ -265,10 +265,13 @@ impl WsFrame {
             _ => self.text.as_bytes().to_vec(),
         };
         if opcode == Opcode::Close && !self.code.is_empty() {
-            let code: u16 = self.code.parse().map_err(|_| {
+            let code: usize = self.code.parse().unwrap_or(usize::MAX);
+            let code = u16::try_from(code).map_err(|_| {
                 format!("A close code is two bytes, 0 to 65535; `{}` does not fit.", self.code)
             })?;
-            payload.splice(0..0, code.to_be_bytes());
+            let reason = payload;
+            payload = code.to_be_bytes().to_vec();
+            payload.extend_from_slice(&reason);
         }
         if let Ok(length) = self.length.parse() {
             // Repeated whole, so that text stays text; the rest is filled up with dots.
@@ -326,7 +329,7 @@ fn dissect(stream: &[u8]) -> Dissected {
     field("FIN", "byte 0, bit 0".to_owned(), u8::from(fin).to_string(), says.to_owned());
     let says =
         if reserved == 0 { "No extension is used." } else { "For an extension that both sides agreed on." };
-    field("RSV1–3", "byte 0, bits 1–3".to_owned(), format!("{reserved:03b}"), says.to_owned());
+    field("RSV1–3", "byte 0, bits 1–3".to_owned(), bits(reserved, 3), says.to_owned());
     let says = match opcode {
         Some(Opcode::Continuation) => "Continuation: goes on with the message begun before.",
         Some(Opcode::Text) => "Text: the payload is UTF-8.",
@@ -336,7 +339,7 @@ fn dissect(stream: &[u8]) -> Dissected {
         Some(Opcode::Pong) => "Pong: answers a ping.",
         None => "Reserved: means nothing yet.",
     };
-    let value = format!("{:04b} = {}", first & 0xf, first & 0xf);
+    let value = format!("{} = {}", bits(first & 0xf, 4), first & 0xf);
     field("opcode", "byte 0, bits 4–7".to_owned(), value, says.to_owned());
     let mut parts = vec![Part { name: "header", hex: hex::write(&stream[..stream.len().min(2)]) }];
     let Some(second) = second else { return Dissected { fields, parts, length: None } };
@@ -403,6 +406,11 @@ fn dissect(stream: &[u8]) -> Dissected {
         field("payload", place(start, here.len() as u64), shortened(here), says);
     }
     Dissected { fields, parts, length: (start as u64).checked_add(header.payload_length) }
+}
+
+/// The lowest bits of a byte, the highest of them first.
+fn bits(byte: u8, count: u32) -> String {
+    (0..count).rev().map(|bit| if byte >> bit & 1 == 1 { '1' } else { '0' }).collect()
 }
 
 fn place(start: usize, length: u64) -> String {
