@@ -90,10 +90,11 @@ impl Finish<'_> {
         }
         for element in PLACED {
             // The words under which the author's content is folded away.
-            html = html.replace(
-                &format!("<{element}>"),
-                &format!("<{element} data-fold=\"{}\">", self.site.labels.in_words),
-            );
+            let words = match element {
+                "rt-map" => self.site.labels.in_tables,
+                _ => self.site.labels.in_words,
+            };
+            html = html.replace(&format!("<{element}>"), &format!("<{element} data-fold=\"{words}\">"));
         }
         if let Some(widgets) = self.widgets.as_ref().filter(|_| has_element(&html)) {
             html = html.replacen("<html ", &format!("<html data-widgets=\"../{widgets}\" "), 1);

@@ -82,7 +82,7 @@
 //! ```
 //! Each tag alone on its line, with empty lines around it. `<ws-frame>` takes a WebSocket frame apart, `<sse-bytes>`
 //! an event stream that comes in pieces, `<rt-choose>` asks the five questions of chapter 0. (`<wire-player>` comes
-//! with each transcript by itself.) `book/widgets` holds them; the stage builds it and gives it to [`build`].
+//! with each transcript by itself, `<rt-predict>` with each question.) `book/widgets` holds them; the stage builds it and gives it to [`build`].
 //! `<rt-map>` measures the techniques for the reader's settings, `<try-it lab="3">` is a lab in the page; both ask the
 //! bench (`book/playground`), which the stage builds where it can.
 //!

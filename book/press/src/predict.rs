@@ -1,7 +1,7 @@
 //! *Predict first*: a question, its answers, and behind each answer why it holds or not.
 //!
-//! Each answer is a `<details>`, so that it works with no script. The whole stands in an `<rt-predict>`, which
-//! stays inert until an element of that name is defined.
+//! Each answer is a `<details>`, so that it works with no script. The whole stands in an `<rt-predict>`
+//! (`book/widgets`), which asks for an answer before it tells; its score says which answers are right.
 
 use crate::fences::{Fence, Info};
 use crate::labels::Labels;
@@ -113,8 +113,9 @@ pub(crate) fn draw(question: &Question, name: &str, labels: &Labels) -> String {
             )
         })
         .collect();
+    let right: String = question.answers.iter().map(|answer| if answer.right { '1' } else { '0' }).collect();
     format!(
-        "<section class=\"predict\" id=\"{id}\" aria-labelledby=\"{id}-question\"><rt-predict><div class=\"question\" id=\"{id}-question\"><span class=\"kind\">{}</span> {}</div><ul class=\"answers\">{answers}</ul></rt-predict></section>",
+        "<section class=\"predict\" id=\"{id}\" aria-labelledby=\"{id}-question\"><rt-predict score=\"{id} {right}\"><div class=\"question\" id=\"{id}-question\"><span class=\"kind\">{}</span> {}</div><ul class=\"answers\">{answers}</ul></rt-predict></section>",
         labels.predict,
         markdown::blocks(&question.text)
     )

@@ -23,7 +23,19 @@ type Listener = Closure<dyn FnMut(Event)>;
 /// A widget in the page. When it is dropped, by `free`, the page forgets its listeners.
 #[wasm_bindgen]
 pub struct Attached {
-    _shell: Rc<RefCell<Shell>>,
+    shell: Rc<RefCell<Shell>>,
+}
+
+#[wasm_bindgen]
+impl Attached {
+    /// Gives the widget what it has asked for.
+    ///
+    /// # Errors
+    /// What the document says, if it cannot be shown.
+    pub fn answer(&self, name: &str, answer: &str) -> Result<(), JsValue> {
+        self.shell.borrow_mut().widget.answer(name, answer);
+        refresh(&self.shell, true)
+    }
 }
 
 struct Shell {
@@ -34,18 +46,20 @@ struct Shell {
     shown: Vec<Node>,
     drawing: Option<Drawing>,
     listeners: Vec<(&'static str, Listener)>,
+    /// Takes what the widget asks for: its name, and JSON.
+    asked: js_sys::Function,
     /// Called before the next picture.
     frame: Option<Closure<dyn FnMut(f64)>>,
     /// Under which number the page knows that `frame` is to be called.
     awaited: Option<i32>,
 }
 
-/// Brings a custom element to life.
+/// Brings a custom element to life. `asked` is called with what the widget wants of the page: a name and JSON.
 ///
 /// # Errors
 /// A sentence, if there is no widget for the element or its attribute `score` is none.
 #[wasm_bindgen]
-pub fn attach(host: HtmlElement) -> Result<Attached, JsValue> {
+pub fn attach(host: HtmlElement, asked: js_sys::Function) -> Result<Attached, JsValue> {
     let name = host.local_name();
     let score = host.get_attribute("score").unwrap_or_default();
     let widget = crate::widget(&name, &score).ok_or("There is nothing to play with here.")?;
@@ -53,13 +67,12 @@ pub fn attach(host: HtmlElement) -> Result<Attached, JsValue> {
     let root = document.create_element("div")?;
     root.set_class_name("widget");
     let drawing = Drawing::find(&host)?;
-    if drawing.is_none() {
-        fold(&host)?;
-    }
-    host.prepend_with_node_1(&root)?;
-    if drawing.is_some() {
-        host.append_child(&root)?;
-    }
+    // Below a drawing; below a question, and before the answers that give it away; else before all else.
+    let next = match drawing {
+        Some(_) => None,
+        None => host.query_selector(":scope > .answers")?.map(Into::into).or_else(|| host.first_child()),
+    };
+    host.insert_before(&root, next.as_ref())?;
     let shell = Shell {
         widget,
         host,
@@ -67,14 +80,15 @@ pub fn attach(host: HtmlElement) -> Result<Attached, JsValue> {
         shown: Vec::new(),
         drawing,
         listeners: Vec::new(),
+        asked,
         frame: None,
         awaited: None,
     };
     let shell = Rc::new(RefCell::new(shell));
     listen(&shell)?;
-    shell.borrow_mut().refresh(false)?;
+    refresh(&shell, false)?;
     shell.borrow().host.set_attribute("data-ready", "")?;
-    Ok(Attached { _shell: shell })
+    Ok(Attached { shell })
 }
 
 impl Drop for Shell {
@@ -89,13 +103,14 @@ impl Drop for Shell {
             let _ = drawing.show(None, None);
         }
         let _ = self.host.remove_attribute("data-played");
+        let _ = self.host.remove_attribute("data-state");
         self.root.remove();
         let _ = self.host.remove_attribute("data-ready");
     }
 }
 
-/// Folds what the author wrote into a `<details>`; its words are the element's `data-fold`.
-fn fold(host: &HtmlElement) -> Result<(), JsValue> {
+/// Folds what the author wrote into a `<details>` below `root`; its words are the element's `data-fold`.
+fn fold(host: &HtmlElement, root: &Element) -> Result<(), JsValue> {
     // It may have been in a page before.
     if host.query_selector(":scope > details.folded")?.is_some() {
         return Ok(());
@@ -106,7 +121,7 @@ fn fold(host: &HtmlElement) -> Result<(), JsValue> {
     let summary = document.create_element("summary")?;
     summary.set_text_content(host.get_attribute("data-fold").as_deref());
     details.append_child(&summary)?;
-    while let Some(child) = host.first_child() {
+    while let Some(child) = root.next_sibling() {
         details.append_child(&child)?;
     }
     host.append_child(&details)?;
@@ -164,10 +179,23 @@ fn typed(shell: &Rc<RefCell<Shell>>, event: &Event) -> Result<(), JsValue> {
 }
 
 fn act(shell: &Rc<RefCell<Shell>>, name: &str, value: &str) -> Result<(), JsValue> {
-    let mut shell = shell.borrow_mut();
     let chance = (js_sys::Math::random() * f64::from(u32::MAX)) as u32;
-    shell.widget.act(&Action { name, value, chance });
-    shell.refresh(true)
+    shell.borrow_mut().widget.act(&Action { name, value, chance });
+    refresh(shell, true)
+}
+
+/// Shows what the widget shows now, and passes on what it asks for.
+fn refresh(shell: &Rc<RefCell<Shell>>, follows: bool) -> Result<(), JsValue> {
+    shell.borrow_mut().refresh(follows)?;
+    loop {
+        let (asked, ask) = {
+            let mut shell = shell.borrow_mut();
+            (shell.asked.clone(), shell.widget.ask())
+        };
+        // The page may answer at once: nothing is borrowed then.
+        let Some(ask) = ask else { return Ok(()) };
+        asked.call2(&JsValue::NULL, &ask.name.into(), &ask.json.into())?;
+    }
 }
 
 /// Keys: arrows within a row of buttons that is one stop for Tab, and those that a widget takes.
@@ -186,7 +214,7 @@ fn pressed(shell: &Rc<RefCell<Shell>>, event: &Event) -> Result<(), JsValue> {
     let taken = on_a_range && shell.borrow_mut().widget.key(&key.key());
     if taken {
         event.prevent_default();
-        shell.borrow_mut().refresh(true)?;
+        refresh(shell, true)?;
     }
     Ok(())
 }
@@ -240,10 +268,12 @@ fn rove(row: &Element, from: &Element, key: &KeyboardEvent) -> Result<(), JsValu
 /// Runs what changes by itself.
 fn framed(shell: &Weak<RefCell<Shell>>, now: f64) {
     if let Some(shell) = shell.upgrade() {
-        let mut shell = shell.borrow_mut();
-        shell.awaited = None;
-        shell.widget.tick(now);
-        let _ = shell.refresh(true);
+        {
+            let mut shell = shell.borrow_mut();
+            shell.awaited = None;
+            shell.widget.tick(now);
+        }
+        let _ = refresh(&shell, true);
     }
 }
 
@@ -255,6 +285,14 @@ impl Shell {
         tree::patch(&self.root, &self.shown, &next)?;
         self.shown = next;
         tree::keep_focus(&self.root, held)?;
+        self.copy_words()?;
+        if self.drawing.is_none() && self.widget.folds() {
+            fold(&self.host, &self.root)?;
+        }
+        match self.widget.state() {
+            Some(state) => self.host.set_attribute("data-state", state)?,
+            None => self.host.remove_attribute("data-state")?,
+        }
         let played = self.widget.played();
         // Before the bar's place is asked for.
         if played.is_some() {
@@ -270,6 +308,20 @@ impl Shell {
             && let (Some(window), Some(frame)) = (web_sys::window(), &self.frame)
         {
             self.awaited = Some(window.request_animation_frame(frame.as_ref().unchecked_ref())?);
+        }
+        Ok(())
+    }
+
+    /// Copies the author's words, which may hold code and links, to where the widget has left room for them.
+    fn copy_words(&self) -> Result<(), JsValue> {
+        let places = self.root.query_selector_all("[data-copy]:empty")?;
+        for place in (0..places.length()).filter_map(|index| places.item(index)?.dyn_into::<Element>().ok()) {
+            let number: usize = place.get_attribute("data-copy").and_then(|at| at.parse().ok()).unwrap_or(0);
+            let words =
+                self.host.query_selector(&format!(".answers > :nth-child({}) summary > span", number + 1))?;
+            if let Some(words) = words {
+                place.set_inner_html(&words.inner_html());
+            }
         }
         Ok(())
     }

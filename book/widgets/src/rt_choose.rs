@@ -222,7 +222,7 @@ impl RtChoose {
             el("label").class("check").with(input).with(el("span").words(answer.words))
         });
         el("fieldset")
-            .with(el("legend").text(format!("{}. {}", number + 1, question.words)))
+            .with(el("legend").text(format_args!("{}. {}", number + 1, question.words)))
             .with_all(answers)
     }
 
@@ -231,7 +231,6 @@ impl RtChoose {
         let is_detour = choice.name != favourite.name;
         let reasons = asked
             .iter()
-            .filter(|question| !is_detour || [ASKED, BETWEEN].contains(question))
             .filter(|question| !is_detour || [ASKED, BETWEEN].contains(question))
             .filter_map(|question| {
                 let answer = &QUESTIONS[*question].answers[self.answers[*question]?];
@@ -269,7 +268,7 @@ impl RtChoose {
 
 /// A technique's name with its sign.
 fn technique(choice: &Choice) -> Element {
-    el("span").class(&format!("technique {}", choice.class)).text(choice.name)
+    el("span").set("class", format_args!("technique {}", choice.class)).text(choice.name)
 }
 
 impl Widget for RtChoose {
@@ -280,6 +279,11 @@ impl Widget for RtChoose {
         let Some(number) = QUESTIONS.iter().position(|question| question.name == action.name) else { return };
         let chosen = action.value.parse().ok().filter(|index| *index < QUESTIONS[number].answers.len());
         self.answers[number] = chosen.or(self.answers[number]);
+    }
+
+    /// The technique that came out: the map on the same page marks it.
+    fn state(&self) -> Option<&'static str> {
+        Some(self.path().1?.0.class)
     }
 
     fn view(&self) -> Vec<Node> {
@@ -351,12 +355,14 @@ mod tests {
     fn another_answer_changes_the_way_and_keeps_the_rest() {
         let mut widget = answered(&[1, 1, 0, 0, 0]);
         assert_eq!(widget.path().1.unwrap().0.name, "Server-Sent Events");
+        assert_eq!(widget.state(), Some("sse"));
         widget.act(&Action::new("talks", "1"));
         assert_eq!(widget.path().1.unwrap().0.name, "WebSocket");
         widget.act(&Action::new("talks", "7"));
         assert_eq!(widget.path().1.unwrap().0.name, "WebSocket");
         widget.act(&Action::new("again", ""));
         assert_eq!(widget.path().0, [ASKED]);
+        assert_eq!(widget.state(), None);
     }
 
     #[test]

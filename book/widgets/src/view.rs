@@ -23,6 +23,25 @@ pub trait Widget {
         false
     }
 
+    /// What the page is to do for the widget; asked after each change until there is nothing more. What comes of it,
+    /// if anything does, comes to [`Widget::answer`].
+    fn ask(&mut self) -> Option<Ask> {
+        None
+    }
+
+    /// Takes what the page answers: the name says what it is.
+    fn answer(&mut self, _name: &str, _answer: &str) {}
+
+    /// Whether what the author wrote inside the element is to be folded away.
+    fn folds(&self) -> bool {
+        true
+    }
+
+    /// A word for the page's style, which may depend on it anywhere: the element's `data-state`.
+    fn state(&self) -> Option<&'static str> {
+        None
+    }
+
     /// How far the drawing inside the element has been played; nothing where there is none, or it stands whole.
     fn played(&self) -> Option<Played> {
         None
@@ -45,6 +64,15 @@ impl<'a> Action<'a> {
     pub fn new(name: &'a str, value: &'a str) -> Self {
         Self { name, value, chance: 0 }
     }
+}
+
+/// Something that a widget wants of the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// What.
+    pub name: &'static str,
+    /// The particulars, as JSON.
+    pub json: String,
 }
 
 /// A part of a drawing that has been played.
@@ -70,7 +98,8 @@ pub enum Node {
 pub struct Element {
     /// Its name.
     pub tag: &'static str,
-    /// Its attributes. `value`, `checked` and `selected` are what an input shows now.
+    /// Its attributes. `value`, `checked` and `selected` are what an input shows now; what begins with `--` goes to the
+    /// style.
     pub attributes: Vec<(&'static str, String)>,
     /// What is in it.
     pub children: Vec<Node>,
@@ -83,16 +112,23 @@ pub(crate) fn el(tag: &'static str) -> Element {
 }
 
 /// A paragraph of words in which `backticks` mark code.
+#[inline(never)]
 pub(crate) fn paragraph(words: &str) -> Element {
     el("p").words(words)
 }
 
 /// A button that does something.
 pub(crate) fn button(does: &'static str, value: impl Display, words: &str) -> Element {
+    pressed(does, &value, words)
+}
+
+#[inline(never)]
+fn pressed(does: &'static str, value: &dyn Display, words: &str) -> Element {
     el("button").set("type", "button").set("data-does", does).set("data-value", value).words(words)
 }
 
 /// An input with its label around it.
+#[inline(never)]
 pub(crate) fn labelled(label: &str, input: Element) -> Element {
     el("label").with(el("span").words(label)).with(input)
 }
@@ -103,10 +139,17 @@ pub(crate) fn menu<'a>(
     choices: impl IntoIterator<Item = (&'a str, &'a str)>,
     chosen: &str,
 ) -> Element {
-    let choices = choices.into_iter().map(|(value, words)| {
-        el("option").set("value", value).flag("selected", value == chosen).words(words)
-    });
-    el("select").set("data-sets", sets).with_all(choices)
+    let mut menu = el("select").set("data-sets", sets);
+    for (value, words) in choices {
+        menu = menu.with(option(value, words, value == chosen));
+    }
+    menu
+}
+
+/// One choice of a menu.
+#[inline(never)]
+pub(crate) fn option(value: &str, words: &str, is_chosen: bool) -> Element {
+    el("option").set("value", value).flag("selected", is_chosen).text(words)
 }
 
 impl Element {

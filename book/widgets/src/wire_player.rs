@@ -128,7 +128,7 @@ impl WirePlayer {
             .set("data-sets", "moment")
             .set("value", at)
             .set("aria-label", "Moment")
-            .set("aria-valuetext", format!("{} of {}, {}", at + 1, last + 1, clock));
+            .set("aria-valuetext", format_args!("{} of {}, {}", at + 1, last + 1, clock));
         let speeds = SPEEDS.map(|(value, words, _)| (value, words));
         let speed = menu("speed", speeds, SPEEDS[self.speed].0).set("aria-label", "Speed");
         el("div")

@@ -59,16 +59,23 @@ fn is_value(name: &str) -> bool {
 
 fn attributes(place: &Element, before: &Attributes, after: &Attributes) -> Result<(), JsValue> {
     for (name, _) in before {
-        if !after.iter().any(|(other, _)| other == name) && !is_value(name) {
+        // A style stays until another one takes its place: the same elements have the same styles.
+        if !name.starts_with("--") && !after.iter().any(|(other, _)| other == name) && !is_value(name) {
             place.remove_attribute(name)?;
         }
     }
     for (name, value) in after {
-        // An option's value is an attribute, and stays.
-        if is_value(name) && !(*name == "value" && place.local_name() == "option") {
+        // An option's value is an attribute, and stays; so is a progress bar's.
+        if is_value(name) && !(*name == "value" && matches!(&*place.local_name(), "option" | "progress")) {
             continue;
         }
-        if !before.iter().any(|(other, old)| other == name && old == value) {
+        if before.iter().any(|(other, old)| other == name && old == value) {
+            continue;
+        }
+        if name.starts_with("--") {
+            // As an attribute, the page's policy would forbid it.
+            place.unchecked_ref::<HtmlElement>().style().set_property(name, value)?;
+        } else {
             place.set_attribute(name, value)?;
         }
     }
