@@ -34,18 +34,37 @@ import { Wasi } from './wasi.js';
  *   | { kind: 'panicked', words: string }
  *   | { kind: 'page', words: string, file: string, line: number, column: number, fatal: boolean }} Outcome
  * @typedef {{ scene: string, seed: number, transcript: string, outcome: Outcome, console: string[] }} Played
- * @typedef {{ updates: number, pace: number, poll: number, latency: number }} Workload how many updates; the rest in milliseconds
+ * @typedef {object} Workload times are in milliseconds
+ * @property {number} [updates] how many; as many as fit into a short wait, where it is left out
+ * @property {number} pace from one update to the next
+ * @property {number} poll from one short poll to the next
+ * @property {number} latency
+ * @property {number} [payload] bytes of an update: 30, or 40 and more
+ * @property {number} [drops] from one cut of the connection to the next; none, where it is left out
+ *
  * @typedef {object} Cost
- * @property {number} requests
+ * @property {number} updates how many were played
+ * @property {number} lasted milliseconds
+ * @property {number} cuts
+ * @property {number} requests all of them
+ * @property {number} first_requests those before the first update
  * @property {number} first_head bytes in the head of the first request
+ * @property {number} chromium_head the same as Chromium sends it
  * @property {number} heads_up bytes of heads from the page
  * @property {number} bodies_up
  * @property {number} heads_down
  * @property {number} bodies_down
+ * @property {number} opening all bytes before the first update, had Chromium sent the heads
+ * @property {number} in_chromium all bytes, had Chromium sent the heads
  * @property {number} payload the updates themselves, as JSON, each once
  * @property {number} shown how many of the updates the page showed
+ * @property {number} repeats how often it showed one again
  * @property {number} mean_delay milliseconds
  * @property {number} worst_delay milliseconds
+ * @property {number} behind_median for how long the page was out of date, in milliseconds, in half of the time at most
+ * @property {number} behind_p99 the same in 99 % of the time
+ * @property {number} writes how often the server had something to send
+ * @property {number} held for how long requests were open, all together, in milliseconds
  * @typedef {{ now: number, transcript: string, console: string[], failure: Outcome | null }} Step
  */
 
@@ -216,8 +235,8 @@ export class Bench {
    * @param {Workload} workload
    * @returns {Cost}
    */
-  cost(lab, { updates, pace, poll, latency }) {
-    return JSON.parse(this.ask('bench_cost', lab, updates, pace, poll, latency));
+  cost(lab, { updates = 0, pace, poll, latency, payload = 30, drops = 0 }) {
+    return JSON.parse(this.ask('bench_cost', lab, updates, pace, poll, latency, payload, drops));
   }
 
   /** Closes the run. */

@@ -66,8 +66,8 @@ export async function compare(bench, native, say) {
  * @param {number[]} workload
  * @returns {import('./bench.js').Workload}
  */
-function named([updates = 1, pace = 1, poll = 1, latency = 1]) {
-  return { updates, pace, poll, latency };
+function named([updates = 1, pace = 1, poll = 1, latency = 1, payload, drops]) {
+  return { updates, pace, poll, latency, payload, drops };
 }
 
 class Judge {

@@ -185,12 +185,14 @@ fn in_turn(clients: &[Client]) -> Result<Vec<Value>, String> {
     told.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// What a lab's technique costs for a workload of a minute.
+/// What a lab's technique costs for a workload of a minute, with cuts and all.
 fn measured(lab: &str) -> Result<Value, String> {
-    let (updates, pace, poll, latency) = (60, 1_000, 2_000, 20);
-    let [pace_of, poll_of, latency_of] = [pace, poll, latency].map(Duration::from_millis);
-    let cost = cost(lab, &Workload { updates, pace: pace_of, poll: poll_of, latency: latency_of })?;
-    Ok(json!({ "lab": lab, "workload": [updates, pace, poll, latency], "answer": text(&cost) }))
+    let (updates, payload, times) = (60, 100, [1_000, 2_000, 20, 15_000]);
+    let [pace, poll, latency, drops] = times.map(Duration::from_millis);
+    let cost = cost(lab, &Workload { updates, pace, poll, latency, payload, drops })?;
+    let [pace, poll, latency, drops] = times;
+    let workload = json!([updates, pace, poll, latency, payload, drops]);
+    Ok(json!({ "lab": lab, "workload": workload, "answer": text(&cost) }))
 }
 
 /// Every answer as the text that the module must give, byte for byte.

@@ -119,7 +119,8 @@ pub(crate) unsafe extern "C" fn bench_command(command: *const u8, length: usize)
     answer(command.and_then(|command| with_run(|run| run.command(command))))
 }
 
-/// [`cost`]: the lab's name, how many updates, and in milliseconds their pace, the time between two polls, the latency.
+/// [`cost`]: the lab's name, how many updates, and in milliseconds their pace, the time between two polls, the latency;
+/// how large an update is, in bytes, and how often connections drop, in milliseconds.
 ///
 /// # Safety
 /// Pointer and length are as given by [`bench_alloc`].
@@ -131,11 +132,14 @@ pub(crate) unsafe extern "C" fn bench_cost(
     pace: u32,
     poll: u32,
     latency: u32,
+    payload: u32,
+    drops: u32,
 ) -> u64 {
     // SAFETY: as the caller promises.
     let lab = unsafe { text(lab, lab_length) };
-    let [pace, poll, latency] = [pace, poll, latency].map(|ms| Duration::from_millis(ms.into()));
-    answer(lab.and_then(|lab| cost(lab, &Workload { updates, pace, poll, latency })))
+    let [pace, poll, latency, drops] =
+        [pace, poll, latency, drops].map(|ms| Duration::from_millis(ms.into()));
+    answer(lab.and_then(|lab| cost(lab, &Workload { updates, pace, poll, latency, payload, drops })))
 }
 
 /// Closes the run, if one is open.

@@ -2,7 +2,7 @@
 
 use grader::Lab;
 
-use super::{Room, snapshots};
+use super::{Heads, Room, snapshots};
 
 #[path = "../../../../labs/lab1-fetch/tests/checks/client.rs"]
 mod client;
@@ -50,4 +50,5 @@ pub(crate) const ROOM: Room = Room {
         status: () => {},
         signal: new AbortController().signal,
     })",
+    chromium: Heads { first: 491, later: 26 },
 };

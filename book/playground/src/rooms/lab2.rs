@@ -2,7 +2,7 @@
 
 use grader::Lab;
 
-use super::{Room, snapshots};
+use super::{Heads, Room, snapshots};
 
 #[path = "../../../../labs/lab2-long-polling/tests/checks/client.rs"]
 mod client;
@@ -53,4 +53,5 @@ pub(crate) const ROOM: Room = Room {
         status: () => {},
         signal: new AbortController().signal,
     })",
+    chromium: Heads { first: 543, later: 0 },
 };

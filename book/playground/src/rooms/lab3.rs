@@ -2,7 +2,7 @@
 
 use grader::Lab;
 
-use super::{Room, snapshots};
+use super::{Heads, Room, snapshots};
 
 #[path = "../../../../labs/lab3-sse/tests/checks/client.rs"]
 mod client;
@@ -46,4 +46,5 @@ pub(crate) const ROOM: Room = Room {
         status: () => {},
         signal: new AbortController().signal,
     })",
+    chromium: Heads { first: 555, later: 0 },
 };

@@ -2,7 +2,7 @@
 
 use grader::Lab;
 
-use super::{Room, snapshots};
+use super::{Heads, Room, snapshots};
 
 #[path = "../../../../labs/lab5-websocket/tests/checks/client.rs"]
 mod client;
@@ -56,4 +56,5 @@ pub(crate) const ROOM: Room = Room {
         status: () => {},
         signal: new AbortController().signal,
     })",
+    chromium: Heads { first: 500, later: 0 },
 };
