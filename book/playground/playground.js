@@ -214,7 +214,7 @@ export class Playground {
 
   /** A Worker with an instance in it. */
   async #started() {
-    this.#worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
     await this.#send({ module: this.#module });
   }
 
@@ -333,7 +333,7 @@ async function fetched() {
   /** @type {Response} */
   let response;
   try {
-    response = await fetch(new URL('playground.wasm', import.meta.url));
+    response = await fetch(new URL('./playground.wasm', import.meta.url));
   } catch (error) {
     throw new Error(unreachable(), { cause: error });
   }

@@ -295,6 +295,26 @@ async fn a_log_that_was_replaced_behind_a_node_s_back_is_told_apart() {
 }
 
 #[tokio::test]
+async fn nothing_is_published_into_a_log_that_has_lost_what_was_told() {
+    let Some(redis) = Redis::start().await else { return };
+    let feed = redis.node(100).await.feed();
+    let before = feed.epoch().to_owned();
+    feed.publish(1).await;
+    feed.publish(2).await;
+    // The second update is gone, and nobody has been disconnected: only the publisher's own number tells.
+    let answer = redis
+        .say(
+            "EVAL \"local first = redis.call('XRANGE', KEYS[1], '1-0', '1-0')[1]; redis.call('DEL', KEYS[1]); \
+             redis.call('XADD', KEYS[1], '1-0', unpack(first[2])); return redis.call('HSET', KEYS[2], 'head', 1)\" \
+             2 beyond-fetch:log beyond-fetch",
+        )
+        .await;
+    assert!(answer.starts_with(":0"), "{answer}");
+    let update = timeout(PATIENCE, feed.publish(3)).await.expect("another log takes it");
+    assert_eq!((update.seq, feed.epoch() != before), (1, true), "number 2 of that log is told already");
+}
+
+#[tokio::test]
 async fn data_that_is_wiped_under_a_running_node_is_another_log() {
     let Some(redis) = Redis::start().await else { return };
     let feed = redis.node(100).await.feed();

@@ -379,3 +379,26 @@ fn the_binary_speaks_mdbooks_protocol() {
     let told = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(told, "book/src/01-a.md:3: there is no file `gone.md` in book/src.\n1 fault in the book\n");
 }
+
+#[test]
+fn a_stage_knows_the_chapters_and_the_questions_that_have_an_id() {
+    let book = Repository::new(&[
+        ("00-the-map.md", "# Map { #map }\n"),
+        (
+            "03-events.md",
+            "# Events { #events }\n\n```predict id=\"clean-end\"\nWhat of `EventSource`?\n\n- [ ] It stops. — No.\n- [x] It *waits*. — Yes.\n```\n\n```predict\nNameless?\n\n- [ ] One. — No.\n- [x] Two. — Yes.\n```\n",
+        ),
+    ]);
+    let pages = press::outline(&book.options()).unwrap();
+    let files: Vec<&str> = pages.iter().map(|page| page.file.as_str()).collect();
+    assert_eq!(files, ["00-the-map.html", "03-events.html"]);
+    assert_eq!(pages[1].title, "The 03-events.md");
+    let [question] = pages[1].questions.as_slice() else { panic!("one question has an id: {pages:?}") };
+    assert_eq!(
+        (question.id.as_str(), question.text.as_str()),
+        ("clean-end", "<p>What of <code>EventSource</code>?</p>")
+    );
+    let answers: Vec<_> =
+        question.answers.iter().map(|answer| (answer.right, answer.text.as_str())).collect();
+    assert_eq!(answers, [(false, "It stops."), (true, "It <em>waits</em>.")]);
+}

@@ -13,6 +13,8 @@ use futures_util::StreamExt;
 use hyper::body::Body as _;
 use tokio::sync::watch;
 
+use crate::server::Connection;
+
 /// The longest path and query that is looked at, in bytes.
 const TARGET: usize = 4 * 1024;
 
@@ -20,11 +22,19 @@ const TARGET: usize = 4 * 1024;
 pub(crate) const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
 
 /// Refuses what is too long or comes from another site, and dresses the answer.
+/// Whoever is refused has a line in the log, without what stands behind the `?`.
 pub(crate) async fn guard(request: Request, next: Next) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let peer = request.extensions().get::<Connection>().map(|connection| connection.peer);
     let mut response = match refusal(&request) {
         Some(refused) => refused.into_response(),
         None => next.run(request).await,
     };
+    let status = response.status();
+    if status.is_client_error() && status != StatusCode::NOT_FOUND {
+        let path: String = uri.path().chars().take(80).collect();
+        tracing::info!(peer = peer.map(tracing::field::display), %method, path, status = status.as_u16(), "a request was refused");
+    }
     let headers = response.headers_mut();
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

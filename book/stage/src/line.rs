@@ -449,6 +449,10 @@ impl Drop for Socket {
             let mut heard = self.tap.heard();
             (heard.listener.take(), heard.claim.take())
         };
+        if self.tap.lasting.load(Ordering::Relaxed) {
+            let Passed { to_server, to_client } = self.tap.passed();
+            tracing::info!(?how, to_server, to_client, "a WebSocket is over");
+        }
         drop(claim);
         if let Some(mut listener) = listener {
             listener.ended(how);

@@ -23,7 +23,7 @@ use feed::Feed;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
@@ -47,6 +47,8 @@ use crate::{
 const HEAD: usize = 16 * 1024;
 /// The longest body of a request, in bytes.
 const BODY: usize = 64 * 1024;
+/// How many connections may wait to be accepted: a class that opens one page in the same second.
+const BACKLOG: u32 = 1_024;
 /// How much the system is to keep of what a client has not taken yet, in bytes. (Linux takes it twice.)
 const SEND_BUFFER: usize = 64 * 1024;
 /// How long exchanges may go on once the stage is asked to stop.
@@ -87,7 +89,16 @@ pub async fn listen_to_everyone(port: u16) -> Result<TcpListener, StageError> {
 }
 
 async fn listen_at(address: Ipv4Addr, port: u16) -> Result<TcpListener, StageError> {
-    TcpListener::bind((address, port)).await.map_err(|error| match error.kind() {
+    let listen = || {
+        let socket = TcpSocket::new_v4()?;
+        // A stage that is started again does not wait for the last one's connections to be forgotten. (Windows does
+        // not wait anyway, and means something else by it.)
+        #[cfg(not(windows))]
+        socket.set_reuseaddr(true)?;
+        socket.bind((address, port).into())?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => StageError::PortInUse(port),
         _ => StageError::Port(port, error),
     })

@@ -758,10 +758,16 @@ async fn lesson(kind: Kind, pages: &Path) {
         browser.until("it follows", "return document.querySelector('.class-banner')?.innerText.includes('You follow the class') ?? false").await;
         post("/instructor/class/call", "page=%2Fen%2F03-server-sent-events.html");
         browser.until("it has followed", "return location.pathname === '/en/03-server-sent-events.html'").await;
+        browser.until("it hears of the class", "return document.querySelector('.class-banner')?.innerText.includes('You follow the class') ?? false").await;
 
-        // The question of this page is put to the class: the answers wait until they are told.
+        // The question of this page is put to the class: the answers wait until they are told. What was predicted
+        // before, which `<rt-predict>` announces, is chosen already.
+        browser.run("document.querySelector('#predict-clean-end rt-predict').dispatchEvent(new CustomEvent('predicted', \
+            { bubbles: true, detail: { id: 'predict-clean-end', answer: 1, sureness: 0, right: false } }))").await;
         post("/instructor/class/ask", QUESTION);
         browser.until("a ballot", "return document.querySelectorAll('#predict-clean-end .class-ballot input').length === 4").await;
+        let chosen = "return document.querySelector('.class-ballot input:checked')?.value";
+        assert_eq!(browser.run(chosen).await, "2");
         let hidden = "return getComputedStyle(document.querySelector('#predict-clean-end .answers')).display";
         assert_eq!(browser.run(hidden).await, "none");
         browser.keys(".class-ballot input", " ").await;

@@ -309,6 +309,7 @@ async fn link(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap
          {}<p class=\"class-address\"><a href=\"{url}\">{url}</a></p>\n<p><a href=\"/instructor\">Back to the console</a></p>\n</main>\n",
         html::HEAD,
         address::in_page(&url).unwrap_or_default(),
+        url = html::escape(&url),
     );
     let page = html::page("A link for another device", "class-notice", None, &content);
     ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()

@@ -136,6 +136,7 @@ async fn a_head_that_never_ends_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_body_that_is_too_long_or_never_ends_is_refused() {
+    let log = Log::begin();
     let play = Play::within(SHORT).await;
     let mut neighbour = Neighbour::of(&play).await;
     let cookie = play.visit_lab(1).await;
@@ -160,11 +161,13 @@ async fn a_body_that_is_too_long_or_never_ends_is_refused() {
         let answer = play.send(post(("content-length", "100"), "{").as_bytes()).await;
         assert!((400..500).contains(&answer.status), "{target}: {answer:?}");
     }
+    assert_eq!(log.lines("a request was refused"), 9);
     neighbour.goes_on(&play).await;
 }
 
 #[tokio::test]
 async fn frames_over_the_limit_and_garbage_after_the_upgrade_close_the_line() {
+    let log = Log::begin();
     let play = Play::within(SHORT).await;
     let mut neighbour = Neighbour::of(&play).await;
     let cookie = play.visit_lab(5).await;
@@ -182,6 +185,7 @@ async fn frames_over_the_limit_and_garbage_after_the_upgrade_close_the_line() {
         line.write_all(garbage).await.unwrap();
         closed(&mut line).await;
     }
+    play.until("each has a line in the log", || log.lines("a WebSocket is over") == 6).await;
     // A line that is closed with bytes of the server's unread.
     let trader = play.trader_in(&cookie, "general", "Anna").await;
     play.publish(1).await;
