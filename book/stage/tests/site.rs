@@ -129,8 +129,9 @@ fn named(html: &str) -> BTreeSet<String> {
 
 /// What a script names: the modules it imports and the files it asks for beside itself.
 fn imported(script: &str) -> BTreeSet<String> {
-    let quoted = script.split(['\'', '"']).skip(1).step_by(2);
-    quoted.filter(|text| text.starts_with("./") && text.contains('.')).map(str::to_owned).collect()
+    // (Not every quote begins a text: a comment has apostrophes.)
+    let quoted = script.match_indices("'./").filter_map(|(at, _)| script[at + 1..].split('\'').next());
+    quoted.filter(|text| text.ends_with(".js") || text.ends_with(".wasm")).map(str::to_owned).collect()
 }
 
 /// Which of [`PARTS`] an address lies in.
