@@ -1,5 +1,6 @@
 //! The stage over plain TCP: what it serves, refuses, shows and cuts.
 
+mod browser;
 mod play;
 mod strangers;
 mod weather;
