@@ -79,6 +79,8 @@ async fn a_visitor_holds_the_line_and_lets_it_go_by_keyboard() {
         scene.listens().await;
         scene.play.publish(6_100).await;
         scene.until_shown(6100).await;
+        let in_the_way = "return document.querySelector('[name=hold]').checkVisibility()";
+        assert_eq!(scene.run(in_the_way).await, false, "closed, the group is one thing to pass by Tab");
         scene.keys("#weather summary", " ").await;
         assert_eq!(scene.run("return document.getElementById('weather').open").await, true);
 
