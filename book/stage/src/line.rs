@@ -575,10 +575,9 @@ impl Line {
     }
 
     fn shut_down(&mut self) {
-        match (&self.outbound, &self.socket) {
-            (Some(outbound), _) if !outbound.is_done() => outbound.end(&self.tap.weather()),
-            (_, Some(socket)) => socket.shut_down(),
-            _ => {}
+        let follows = self.outbound.as_ref().is_some_and(|outbound| outbound.end(&self.tap.weather()));
+        if let Some(socket) = self.socket.as_ref().filter(|_| !follows) {
+            socket.shut_down();
         }
     }
 }

@@ -60,11 +60,14 @@ impl Outbound {
         outbound
     }
 
-    /// Takes as much of `bytes` as there is room for; nothing where there is none.
+    /// Takes as much of `bytes` as there is room for; nothing where there is none, or nobody to carry it any more.
     pub(super) fn take(&self, bytes: &[u8], tap: &Tap) -> Option<io::Result<usize>> {
         let mut waiting = self.waiting();
         if let Some(kind) = waiting.failed {
             return Some(Err(kind.into()));
+        }
+        if waiting.is_done {
+            return None;
         }
         let count = bytes.len().min(ROOM.saturating_sub(waiting.bytes));
         if count == 0 {
@@ -77,14 +80,18 @@ impl Outbound {
         Some(Ok(count))
     }
 
-    /// Lets the end follow what is under way.
-    pub(super) fn end(&self, weather: &Weather) {
+    /// Lets the end follow what is under way; says whether anybody carries it there.
+    pub(super) fn end(&self, weather: &Weather) -> bool {
         let mut waiting = self.waiting();
+        if waiting.is_done {
+            return false;
+        }
         if waiting.parts.back().is_none_or(|(_, bytes)| !bytes.is_empty()) {
             waiting.add(Bytes::new(), weather.delay());
         }
         drop(waiting);
         self.added.notify_one();
+        true
     }
 
     /// Whether everything has arrived and the pump is gone.
@@ -221,5 +228,31 @@ impl Waiting {
         self.last = Some(due);
         self.bytes += bytes.len();
         self.parts.push_back((due, bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_would_carry_is_not_taken() {
+        let (outbound, tap) = (Outbound::default(), Tap::default());
+        assert_eq!(outbound.take(b"one", &tap).unwrap().unwrap(), 3);
+        assert!(outbound.end(&Weather::CLEAR));
+        // The pump has just gone: the sky was clear, and everything had arrived.
+        outbound.waiting().is_done = true;
+        assert!(outbound.take(b"two", &tap).is_none(), "it goes the direct way instead");
+        assert!(!outbound.end(&Weather::CLEAR));
+    }
+
+    #[test]
+    fn there_is_room_for_so_much() {
+        let (outbound, tap) = (Outbound::default(), Tap::default());
+        assert_eq!(outbound.take(&[0; ROOM + 1], &tap).unwrap().unwrap(), ROOM);
+        assert!(outbound.take(b"more", &tap).is_none());
+        assert_eq!(tap.queue(), ROOM);
+        outbound.sent(10, &tap);
+        assert_eq!(outbound.take(b"a little more", &tap).unwrap().unwrap(), 10);
     }
 }
