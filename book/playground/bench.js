@@ -66,6 +66,9 @@ import { Wasi } from './wasi.js';
  * @property {number} writes how often the server had something to send
  * @property {number} held for how long requests were open, all together, in milliseconds
  * @typedef {{ now: number, transcript: string, console: string[], failure: Outcome | null }} Step
+ * @typedef {{ svg: string, list: string }} Drawn a transcript's drawing, and the same in words: HTML
+ * @typedef {{ expected: Drawn, yours: Drawn, score: string, rows: string, before: number, after: number }} Pair
+ *   what a player plays of two drawings, row by row; how many rows before and after these are left out
  */
 
 /** What was asked cannot be; the message says why. The bench goes on. */
@@ -102,7 +105,7 @@ export const isOutOfMemory = (error) => /out of memory|could not allocate|memory
 /** What the module must export to be spoken to from here. */
 const EXPORTS = [
   'memory',
-  ...['alloc', 'free', 'list', 'check', 'play', 'open', 'step', 'command', 'cost', 'close'].map((name) => `bench_${name}`),
+  ...['alloc', 'free', 'list', 'check', 'play', 'open', 'step', 'command', 'cost', 'close', 'picture', 'pair', 'solution'].map((name) => `bench_${name}`),
 ];
 
 /**
@@ -239,6 +242,40 @@ export class Bench {
     return JSON.parse(this.ask('bench_cost', lab, updates, pace, poll, latency, payload, drops));
   }
 
+  /**
+   * Draws a transcript.
+   *
+   * @param {string} transcript
+   * @param {string} id begins the `id`s in the drawing; another one for each drawing on a page
+   * @param {string} title its accessible name
+   * @returns {Drawn}
+   */
+  picture(transcript, id, title) {
+    return JSON.parse(this.ask('bench_picture', transcript, id, title));
+  }
+
+  /**
+   * Draws two transcripts around the first place where they part.
+   *
+   * @param {string} expected
+   * @param {string} yours
+   * @param {string} id as for a picture
+   * @returns {Pair}
+   */
+  pair(expected, yours, id) {
+    return JSON.parse(this.ask('bench_pair', expected, yours, id));
+  }
+
+  /**
+   * The client of a lab's solution.
+   *
+   * @param {string} lab
+   * @returns {string}
+   */
+  solution(lab) {
+    return JSON.parse(this.ask('bench_solution', lab));
+  }
+
   /** Closes the run. */
   close() {
     this.#call('bench_close', []);
@@ -309,7 +346,7 @@ export class Bench {
 /**
  * A question as data: a method of {@link Bench} and its values.
  *
- * @typedef {{ call: 'list' | 'check' | 'play' | 'open' | 'step' | 'command' | 'cost' | 'close', values: any[] }} Asked
+ * @typedef {{ call: 'list' | 'check' | 'play' | 'open' | 'step' | 'command' | 'cost' | 'close' | 'picture' | 'pair' | 'solution', values: any[] }} Asked
  */
 
 /** A bench that lasts: after a trap, the next question gets a fresh instance of the same compiled module. */

@@ -26,6 +26,8 @@ export { Refused, Trap };
  * @typedef {import('./bench.js').Graded} Graded
  * @typedef {import('./bench.js').Played} Played
  * @typedef {import('./bench.js').Step} Step
+ * @typedef {import('./bench.js').Drawn} Drawn
+ * @typedef {import('./bench.js').Pair} Pair
  * @typedef {import('./bench.js').Workload} Workload
  * @typedef {import('./bench.js').Cost} Cost
  * @typedef {import('./bench.js').Asked} Asked
@@ -163,6 +165,40 @@ export class Playground {
    */
   command(text) {
     return this.#ask({ call: 'command', values: [text] });
+  }
+
+  /**
+   * Draws a transcript.
+   *
+   * @param {string} transcript
+   * @param {string} id begins the `id`s in the drawing; another one for each drawing on a page
+   * @param {string} title its accessible name
+   * @returns {Promise<Drawn>}
+   */
+  picture(transcript, id, title) {
+    return this.#ask({ call: 'picture', values: [transcript, id, title] });
+  }
+
+  /**
+   * Draws two transcripts around the first place where they part.
+   *
+   * @param {string} expected
+   * @param {string} yours
+   * @param {string} id as for a picture
+   * @returns {Promise<Pair>}
+   */
+  pair(expected, yours, id) {
+    return this.#ask({ call: 'pair', values: [expected, yours, id] });
+  }
+
+  /**
+   * The client of a lab's solution.
+   *
+   * @param {string} lab
+   * @returns {Promise<string>}
+   */
+  solution(lab) {
+    return this.#ask({ call: 'solution', values: [lab] });
   }
 
   /** Closes the run. @returns {Promise<void>} */

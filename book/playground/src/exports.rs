@@ -12,7 +12,7 @@ use std::{cell::RefCell, ptr::slice_from_raw_parts_mut, slice, str, time::Durati
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{Run, Step, Workload, check, cost, list, play, sources};
+use crate::{Run, Step, Workload, check, cost, list, pair, picture, play, solution, sources};
 
 thread_local! {
     /// The run that is open. A module has one thread, and a page shows one run.
@@ -140,6 +140,54 @@ pub(crate) unsafe extern "C" fn bench_cost(
     let [pace, poll, latency, drops] =
         [pace, poll, latency, drops].map(|ms| Duration::from_millis(ms.into()));
     answer(lab.and_then(|lab| cost(lab, &Workload { updates, pace, poll, latency, payload, drops })))
+}
+
+/// [`picture`]: a transcript, what its `id`s begin with, its name.
+///
+/// # Safety
+/// Each pointer and length are as given by [`bench_alloc`].
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn bench_picture(
+    transcript: *const u8,
+    transcript_length: usize,
+    id: *const u8,
+    id_length: usize,
+    title: *const u8,
+    title_length: usize,
+) -> u64 {
+    // SAFETY: as the caller promises.
+    let texts =
+        unsafe { (text(transcript, transcript_length), text(id, id_length), text(title, title_length)) };
+    answer((|| picture(texts.0?, texts.1?, texts.2?))())
+}
+
+/// [`pair`]: what was expected, what was recorded, what the drawings' `id`s begin with.
+///
+/// # Safety
+/// Each pointer and length are as given by [`bench_alloc`].
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn bench_pair(
+    expected: *const u8,
+    expected_length: usize,
+    yours: *const u8,
+    yours_length: usize,
+    id: *const u8,
+    id_length: usize,
+) -> u64 {
+    // SAFETY: as the caller promises.
+    let texts = unsafe { (text(expected, expected_length), text(yours, yours_length), text(id, id_length)) };
+    answer((|| pair(texts.0?, texts.1?, texts.2?))())
+}
+
+/// [`solution`]: the lab's name.
+///
+/// # Safety
+/// Pointer and length are as given by [`bench_alloc`].
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn bench_solution(lab: *const u8, length: usize) -> u64 {
+    // SAFETY: as the caller promises.
+    let lab = unsafe { text(lab, length) };
+    answer(lab.and_then(solution))
 }
 
 /// Closes the run, if one is open.

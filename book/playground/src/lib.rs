@@ -12,6 +12,7 @@
 //! - [`play`]: one scene with one seed.
 //! - [`Run`]: the student's client against the solution's server, in steps of
 //!   virtual time, with a market that moves and weather to order.
+//! - [`picture`] and [`pair`]: transcripts drawn; [`solution`]: the client as it could be.
 //!
 //! Natively these are plain functions, so that they can be tested; in the
 //! module (`exports`) they take pointers and lengths and answer with JSON.
@@ -44,11 +45,13 @@
 mod cost;
 #[cfg(target_family = "wasm")]
 mod exports;
+mod picture;
 mod rooms;
 mod run;
 mod verdict;
 
 pub use cost::{Cost, Workload, cost};
+pub use picture::{Drawn, Pair, pair, picture, solution};
 pub use run::{Run, Step};
 pub use verdict::{Graded, Line, Outcome, Played, Recorded, check, play};
 

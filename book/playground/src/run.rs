@@ -53,6 +53,11 @@ impl Run {
         let feed = Feed::memory(KEPT);
         let mut session = Session::open(sources, seed);
         let opened = session.with(async |bench| {
+            // Nobody compares: whatever tells what is going on is shown.
+            bench.show_request_headers(&["if-none-match", "last-event-id"]);
+            bench.show_comments();
+            bench.show_retry();
+            bench.show_pings();
             bench.serve((room.app)(feed.clone()));
             tokio::task::spawn_local(Market::new(seed).trade(feed.clone()));
             bench.page(room.exports)

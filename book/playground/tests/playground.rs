@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use grader::{SEEDS, Sources};
-use playground::{Outcome, Run, Step, check, list, play, sources};
+use playground::{Outcome, Run, Step, check, list, pair, picture, play, solution as solved, sources};
 
 fn client_of(folder: &str) -> Sources {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder).join("web/client.js");
@@ -280,4 +280,60 @@ fn odd_steps_and_commands_are_refused_in_a_sentence() {
             "{latency}"
         );
     }
+}
+
+const EXPECTED: &str = "     0 ms  client → server  #1 GET /prices
+    10 ms  server → client  #1 200 text/event-stream
+    10 ms  page             status: live
+  1000 ms  network          #1 cut
+  1000 ms  page             status: reconnecting
+  4000 ms  client → server  #2 GET /prices
+                               last-event-id: 2
+";
+
+#[test]
+fn two_transcripts_are_drawn_row_by_row_and_what_one_lacks_has_a_row_of_its_own() {
+    let yours = EXPECTED
+        .replace("                               last-event-id: 2\n", "")
+        .replace("status: live", "status: `live`");
+    let pair = pair(EXPECTED, &yours, "lab3-x").unwrap();
+    assert_eq!(pair.rows, "0 0\n1 1\n2 -\n- 2\n3 3\n4 4\n5 -\n- 5");
+    assert_eq!((pair.before, pair.after), (0, 0));
+    let score: Vec<_> = pair.score.lines().collect();
+    assert_eq!(score[2], "10 10 Expected only: 10 ms, page: status: live.");
+    assert_eq!(score[3], "10 10 Yours only: 10 ms, page: status: 'live'.");
+    assert_eq!(
+        score[6],
+        "4000 4000 Expected only: 4\u{a0}000 ms, client to server: #2 GET /prices, last-event-id: 2."
+    );
+    assert_eq!(pair.expected.svg.matches("class=\"moment\"").count(), 6);
+    assert!(pair.yours.svg.contains("lab3-x-yours-title") && pair.yours.list.starts_with("<ol"));
+}
+
+#[test]
+fn of_long_transcripts_the_place_where_they_part_is_drawn() {
+    let lines = |from: u32, to: u32| {
+        (from..to).map(|ms| format!("{ms:>6} ms  note             n\n")).collect::<String>()
+    };
+    let pair = pair(&lines(0, 300), &(lines(0, 100) + &lines(101, 300)), "x").unwrap();
+    assert_eq!((pair.before, pair.after), (92, 176));
+    assert_eq!(pair.rows.lines().nth(8), Some("8 -"));
+    // A storm has thousands of moments.
+    let storm = picture(&lines(0, 5_000), "x", "A storm").unwrap();
+    assert_eq!(storm.svg.matches("class=\"moment\"").count(), 400);
+}
+
+#[test]
+fn what_is_no_transcript_is_refused_and_the_same_twice_has_no_difference() {
+    assert!(picture("oops", "x", "y").unwrap_err().starts_with("What is to be drawn is no transcript"));
+    let same = pair(EXPECTED, EXPECTED, "x").unwrap();
+    assert_eq!(same.rows, "0 0\n1 1\n2 2\n3 3\n4 4\n5 5");
+    let nothing = pair(EXPECTED, "", "x").unwrap();
+    assert!(nothing.rows.lines().all(|row| row.ends_with(" -")), "{}", nothing.rows);
+}
+
+#[test]
+fn the_solution_is_shown_as_it_is_or_refused() {
+    assert_eq!(solved("lab3").unwrap(), solution().get("client.js").unwrap());
+    assert!(solved("lab33").unwrap_err().contains("There is no lab `lab33`"));
 }

@@ -9,6 +9,7 @@
 //! book's page (wasm) as it runs under `cargo test`. What only a terminal
 //! needs stands in [`harness`] and [`class`].
 
+mod align;
 mod bench;
 mod check;
 #[cfg(not(target_family = "wasm"))]
@@ -30,6 +31,7 @@ mod tasks;
 #[cfg(not(target_family = "wasm"))]
 pub mod harness;
 
+pub use align::align;
 pub use bench::Bench;
 pub use check::{Check, Compared, Failure, Finding, Lab, Play, Played, SEEDS, Scene, Standing, Verdict};
 pub use client::{Answer, Ask, Event, EventStream, Item};

@@ -6,7 +6,10 @@ use std::fmt::Write;
 
 use wire::{Moment, Place, Transcript, What, When, transcript::Data};
 
-use crate::check::{Check, Failure, Finding, Lab, Standing, Verdict};
+use crate::{
+    align::meet,
+    check::{Check, Failure, Finding, Lab, Standing, Verdict},
+};
 
 /// Moments told before the first difference, and after it on either side.
 const BEFORE: usize = 3;
@@ -242,11 +245,7 @@ impl<'a> Difference<'a> {
         if left.is_empty() && right.is_empty() {
             return None;
         }
-        // Where they meet again soonest: the fewest lines in between.
-        let meets = (0..left.len() + right.len())
-            .flat_map(|sum| (0..=sum).map(move |from_left| (from_left, sum - from_left)))
-            .find(|&(l, r)| l < left.len() && r < right.len() && left[l] == right[r]);
-        let (until_left, until_right) = meets.unwrap_or((left.len(), right.len()));
+        let (until_left, until_right) = meet(left, right).unwrap_or((left.len(), right.len()));
         Some(Self {
             before: &expected[same.saturating_sub(BEFORE)..same],
             expected: &left[..until_left],

@@ -2,7 +2,7 @@
 //!
 //! [`svg`] draws a sequence diagram, time downwards, one lifeline for each
 //! client and one for the server; [`list`] says the same as an ordered list
-//! for screen readers and print. Both escape whatever the transcript holds.
+//! for screen readers and print, [`words`] moment by moment. The first two escape whatever the transcript holds.
 //!
 //! Everything is drawn in `currentColor`; a page's style gives it colours by
 //! setting `color` on these classes inside `svg.wire`:
@@ -98,6 +98,17 @@ pub fn list(transcript: &Transcript, labels: &Labels) -> String {
     }
     html.push_str("</ol>\n");
     html
+}
+
+/// Each moment of a transcript in words, nothing shortened.
+pub fn words(transcript: &Transcript, labels: &Labels) -> Vec<String> {
+    let told = transcript.moments.iter().map(|moment| {
+        let place = labels.place(moment).map(|place| format!("{place}: ")).unwrap_or_default();
+        let words = Words::of(moment, labels);
+        let details: String = words.details.iter().map(|detail| format!(", {detail}")).collect();
+        format!("{}, {place}{}{details}.", labels.time(moment.when), words.full(moment))
+    });
+    told.collect()
 }
 
 /// What is written beside a moment's arrow.
@@ -489,13 +500,7 @@ impl<'a> Picture<'a> {
         if !drawing.description.is_empty() {
             return drawing.description.clone();
         }
-        let told = transcript.moments.iter().map(|moment| {
-            let place = self.labels.place(moment).map(|place| format!("{place}: ")).unwrap_or_default();
-            let words = Words::of(moment, self.labels);
-            let details: String = words.details.iter().map(|detail| format!(", {detail}")).collect();
-            format!("{}, {place}{}{details}.", self.labels.time(moment.when), words.full(moment))
-        });
-        told.collect::<Vec<_>>().join(" ")
+        words(transcript, self.labels).join(" ")
     }
 }
 

@@ -11,59 +11,118 @@ const SVG: &str = "http://www.w3.org/2000/svg";
 /// Room that stays between a moment and what lies over the page, in pixels.
 const MARGIN: f64 = 24.0;
 
-/// The `svg.wire` inside an element.
+/// What is played inside an element: its `svg.wire`, or two of them side by side.
 pub(super) struct Drawing {
+    sides: Vec<Side>,
+    /// Which moment of either side belongs to which moment of the score, where there are two sides: the element's
+    /// attribute `rows`.
+    rows: Vec<[Option<usize>; 2]>,
+    shown: Option<usize>,
+}
+
+/// One `svg.wire`.
+struct Side {
     svg: Element,
     moments: Vec<SvgGraphicsElement>,
     /// Behind the moment at hand.
     band: Element,
     /// What travels.
     bead: Element,
-    shown: Option<usize>,
+    shown: Stand,
+}
+
+/// How far a side has been played.
+#[derive(Clone, Copy, PartialEq)]
+enum Stand {
+    /// Not at all: it stands whole.
+    Whole,
+    /// This moment is at hand.
+    At(usize),
+    /// So many moments have been, and it is the other side's turn.
+    Waits(usize),
 }
 
 impl Drawing {
-    /// The drawing inside `host`, if there is one.
+    /// The drawings inside `host`, if there are any.
     pub(super) fn find(host: &HtmlElement) -> Result<Option<Drawing>, JsValue> {
-        let (Some(svg), Some(document)) = (host.query_selector("svg.wire")?, host.owner_document()) else {
-            return Ok(None);
-        };
-        let found = svg.query_selector_all("g.moment")?;
-        let moments = (0..found.length()).filter_map(|index| found.item(index)?.dyn_into().ok()).collect();
-        let band = document.create_element_ns(Some(SVG), "rect")?;
-        band.set_attribute("class", "band")?;
-        band.set_attribute("rx", "6")?;
-        let bead = document.create_element_ns(Some(SVG), "circle")?;
-        bead.set_attribute("class", "bead")?;
-        bead.set_attribute("r", "6")?;
-        Ok(Some(Drawing { svg, moments, band, bead, shown: None }))
+        let Some(document) = host.owner_document() else { return Ok(None) };
+        let found = host.query_selector_all("svg.wire")?;
+        let mut sides = Vec::new();
+        for svg in (0..found.length()).filter_map(|index| found.item(index)?.dyn_into::<Element>().ok()) {
+            let found = svg.query_selector_all("g.moment")?;
+            let moments =
+                (0..found.length()).filter_map(|index| found.item(index)?.dyn_into().ok()).collect();
+            let band = document.create_element_ns(Some(SVG), "rect")?;
+            band.set_attribute("class", "band")?;
+            band.set_attribute("rx", "6")?;
+            let bead = document.create_element_ns(Some(SVG), "circle")?;
+            bead.set_attribute("class", "bead")?;
+            bead.set_attribute("r", "6")?;
+            sides.push(Side { svg, moments, band, bead, shown: Stand::Whole });
+        }
+        let rows = host.get_attribute("rows").unwrap_or_default();
+        let index = |word: Option<&str>| word.and_then(|word| word.parse().ok());
+        let rows = rows.lines().map(|row| {
+            let mut words = row.split(' ');
+            [index(words.next()), index(words.next())]
+        });
+        Ok((!sides.is_empty()).then(|| Drawing { sides, rows: rows.collect(), shown: None }))
     }
 
     /// Shows how far it has been played. With `bar`, whatever lies over the page's lower end, the moment at hand
     /// comes into sight when it is a new one.
     pub(super) fn show(&mut self, played: Option<Played>, bar: Option<&Element>) -> Result<(), JsValue> {
+        let rows = &self.rows;
+        for (index, side) in self.sides.iter_mut().enumerate() {
+            side.stand(stand(rows, index, played))?;
+            side.send(played)?;
+        }
         let at = played.map(|played| played.moment);
         if at != self.shown {
             self.shown = at;
-            for (index, moment) in self.moments.iter().enumerate() {
-                let place = match at {
-                    None => "moment",
-                    Some(at) if index < at => "moment been",
-                    Some(at) if index == at => "moment now",
-                    Some(_) => "moment later",
-                };
-                moment.set_attribute("class", place)?;
-            }
-            self.mark()?;
-            if let Some(bar) = bar {
-                self.bring_into_sight(bar)?;
+            // The side that lies lower, where they lie below each other.
+            if let (Some(bar), Some(side)) = (bar, self.sides.iter().rfind(|side| side.now().is_some())) {
+                side.bring_into_sight(bar)?;
             }
         }
-        self.send(played)
+        Ok(())
+    }
+}
+
+/// How far side `index` has been played.
+fn stand(rows: &[[Option<usize>; 2]], index: usize, played: Option<Played>) -> Stand {
+    let Some(Played { moment, .. }) = played else { return Stand::Whole };
+    let of_row = |row: &[Option<usize>; 2]| row.get(index).copied().flatten();
+    match rows.get(moment) {
+        None => Stand::At(moment),
+        Some(row) => of_row(row)
+            .map_or_else(|| Stand::Waits(rows[..moment].iter().filter_map(of_row).count()), Stand::At),
+    }
+}
+
+impl Side {
+    fn stand(&mut self, stand: Stand) -> Result<(), JsValue> {
+        if stand == self.shown {
+            return Ok(());
+        }
+        self.shown = stand;
+        for (index, moment) in self.moments.iter().enumerate() {
+            let place = match stand {
+                Stand::Whole => "moment",
+                Stand::At(at) | Stand::Waits(at) if index < at => "moment been",
+                Stand::At(at) if index == at => "moment now",
+                _ => "moment later",
+            };
+            moment.set_attribute("class", place)?;
+        }
+        self.mark()
     }
 
     fn now(&self) -> Option<&SvgGraphicsElement> {
-        self.moments.get(self.shown?)
+        match self.shown {
+            Stand::At(at) => self.moments.get(at),
+            _ => None,
+        }
     }
 
     /// Lays the band behind the moment at hand.
