@@ -2,7 +2,7 @@
 //! style, and no file that no page uses.
 
 use crate::address::Address;
-use crate::elements::{PLACED, asks_bench, has_element};
+use crate::elements::{PLACED, asks_bench, has_element, tries_a_lab};
 use crate::head;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,6 +40,10 @@ pub(crate) struct Finish<'a> {
     pub(crate) widgets: Option<String>,
     /// The name of the bench's folder; it lies above the pages.
     pub(crate) playground: Option<String>,
+    /// The name of the folder with the scripts of `<try-it>`; it lies above the pages.
+    pub(crate) try_it: Option<String>,
+    /// The name of the editor's script; it lies above the pages.
+    pub(crate) editor: Option<String>,
 }
 
 impl Finish<'_> {
@@ -101,6 +105,12 @@ impl Finish<'_> {
         }
         if let Some(playground) = self.playground.as_ref().filter(|_| asks_bench(&html)) {
             html = html.replacen("<html ", &format!("<html data-playground=\"../{playground}/\" "), 1);
+        }
+        if tries_a_lab(&html) {
+            let editor = self.editor.iter().map(|editor| format!("data-editor=\"../{editor}\" "));
+            let scripts = self.try_it.iter().map(|folder| format!("data-try-it=\"../{folder}/\" "));
+            let known: String = editor.chain(scripts).collect();
+            html = html.replacen("<html ", &format!("<html {known}"), 1);
         }
         if self.on_stage {
             html = html.replacen("<html ", "<html data-stage ", 1);
@@ -209,12 +219,22 @@ mod tests {
 
     const PAGE: &str = "<html lang=\"en\"><nav><!--press:languages--><ol class=\"chapter\"><li><a href=\"01.html\">One</a></li><li><a href=\"02.html\">Two</a></li></ol></nav><th></th><td style=\"text-align: right\">1</td>";
 
-    fn site<'a>(languages: &'a [&'a Labels]) -> head::Site<'a> {
-        head::Site { title: "Book", address: None, labels: &ENGLISH, languages }
+    static ONE: [&Labels; 1] = [&ENGLISH];
+
+    /// A book in these languages of which nothing optional was built.
+    fn bare<'a>(languages: &'a [&'a Labels]) -> Finish<'a> {
+        Finish {
+            site: head::Site { title: "Book", address: None, labels: &ENGLISH, languages },
+            on_stage: false,
+            widgets: None,
+            playground: None,
+            try_it: None,
+            editor: None,
+        }
     }
 
     fn finished(name: &str, languages: &[&Labels], on_stage: bool) -> String {
-        let finish = Finish { site: site(languages), on_stage, widgets: None, playground: None };
+        let finish = Finish { on_stage, ..bare(languages) };
         finish.page(name, PAGE)
     }
 
@@ -229,8 +249,7 @@ mod tests {
     #[test]
     fn a_page_knows_where_the_widgets_are() {
         let widgets = Some("widgets-0123abcd".to_owned());
-        let languages = [&ENGLISH];
-        let finish = Finish { site: site(&languages), on_stage: false, widgets, playground: None };
+        let finish = Finish { widgets, ..bare(&ONE) };
         assert_eq!(
             finish.page("x.html", "<html lang=\"en\"><ws-frame><p>words</p></ws-frame>&lt;ws-frame&gt;"),
             "<html data-offline=\"../offline.js\" data-widgets=\"../widgets-0123abcd\" lang=\"en\"><ws-frame data-fold=\"The same in words\"><p>words</p></ws-frame>&lt;ws-frame&gt;"
@@ -240,8 +259,7 @@ mod tests {
     #[test]
     fn a_page_knows_where_the_bench_is_if_it_asks_it() {
         let playground = Some("playground-0123abcd".to_owned());
-        let languages = [&ENGLISH];
-        let finish = Finish { site: site(&languages), on_stage: false, widgets: None, playground };
+        let finish = Finish { playground, ..bare(&ONE) };
         let known =
             |html: &str| finish.page("x.html", html).contains(" data-playground=\"../playground-0123abcd/\"");
         assert!(known("<html lang=\"en\"><try-it lab=\"3\"><p>words</p></try-it>"));
@@ -260,6 +278,19 @@ mod tests {
             without("a<div class=\"on-stage\">never closed", "on-stage"),
             "a<div class=\"on-stage\">never closed"
         );
+    }
+
+    #[test]
+    fn a_page_knows_where_the_editor_is_if_a_lab_can_be_tried_on_it() {
+        let finish = Finish {
+            try_it: Some("try-it-1".to_owned()),
+            editor: Some("editor-2.js".to_owned()),
+            ..bare(&ONE)
+        };
+        let page = finish.page("x.html", "<html lang=\"en\"><try-it lab=\"3\">words</try-it>");
+        assert!(page.contains(" data-editor=\"../editor-2.js\" data-try-it=\"../try-it-1/\""), "{page}");
+        let page = finish.page("x.html", "<html lang=\"en\"><rt-map></rt-map>");
+        assert!(!page.contains("data-editor") && !page.contains("data-try-it"), "{page}");
     }
 
     #[test]

@@ -83,8 +83,9 @@
 //! Each tag alone on its line, with empty lines around it. `<ws-frame>` takes a WebSocket frame apart, `<sse-bytes>`
 //! an event stream that comes in pieces, `<rt-choose>` asks the five questions of chapter 0. (`<wire-player>` comes
 //! with each transcript by itself, `<rt-predict>` with each question.) `book/widgets` holds them; the stage builds it and gives it to [`build`].
-//! `<rt-map>` measures the techniques for the reader's settings, `<try-it lab="3">` is a lab in the page; both ask the
-//! bench (`book/playground`), which the stage builds where it can.
+//! `<rt-map>` measures the techniques for the reader's settings, `<try-it lab="3">` is a lab in the page, which
+//! begins with the code inside it, the lab's `client.js`; both ask the bench (`book/playground`), which the stage builds
+//! where it can, as it does the editor (`book/editor`).
 //!
 //! ## Links
 //! Chapters link to each other's source (`03-server-sent-events.md#resume`). Links, anchors, pictures and includes are
@@ -147,6 +148,8 @@ pub struct Options {
     pub widgets: Option<Widgets>,
     /// The bench for the elements that grade and measure. Without it they show what stands in them.
     pub playground: Option<Playground>,
+    /// The editor of the lab in the page. Without it a plain text field is there.
+    pub editor: Option<Editor>,
 }
 
 impl Options {
@@ -161,6 +164,7 @@ impl Options {
             on_stage: false,
             widgets: None,
             playground: None,
+            editor: None,
         }
     }
 }
@@ -179,6 +183,13 @@ pub struct Widgets {
 pub struct Playground {
     /// The files by name, `playground.js` and what it loads.
     pub files: BTreeMap<String, Vec<u8>>,
+}
+
+/// The editor of the lab in the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Editor {
+    /// One JavaScript module that loads nothing else.
+    pub script: String,
 }
 
 /// How far a build has come.
@@ -279,9 +290,14 @@ pub fn build(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Re
     let widgets = widgets.map_err(|(path, error)| PressError::File(path, error))?;
     let playground = options.playground.as_ref().map(|bench| elements::place_bench(bench, &out)).transpose();
     let playground = playground.map_err(|(path, error)| PressError::File(path, error))?;
+    let scripts = options.root.join("book/theme/js/try-it");
+    let try_it =
+        elements::place_try_it(&scripts, &out).map_err(|(path, error)| PressError::File(path, error))?;
+    let editor = options.editor.as_ref().map(|editor| elements::place_editor(editor, &out)).transpose();
+    let editor = editor.map_err(|(path, error)| PressError::File(path, error))?;
     let title = book.title.unwrap_or_default();
     let site = head::Site { title: &title, address: options.address.as_ref(), labels, languages: &languages };
-    let finish = Finish { site, on_stage: options.on_stage, widgets, playground };
+    let finish = Finish { site, on_stage: options.on_stage, widgets, playground, try_it, editor };
     let pages = finish.folder(&folder).map_err(|(path, error)| PressError::File(path, error))?;
     if languages.first().is_none_or(|first| first.code == labels.code) {
         root_of(options, &site, &out, &folder, &pages)?;

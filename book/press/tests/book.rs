@@ -202,8 +202,8 @@ fn a_page_loads_only_its_own_files_and_carries_nothing_inline() {
             assert!(path.is_file(), "{name} loads {file}, which is not there");
             loaded += 1;
         }
-        // Three style sheets, three scripts, the icon in three ways, the search engine.
-        assert_eq!(loaded, 10, "{name}");
+        // Four style sheets, three scripts, the icon in three ways, the search engine.
+        assert_eq!(loaded, 11, "{name}");
         assert!(!page.contains("press:languages"), "{name}");
     }
 }

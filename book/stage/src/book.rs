@@ -2,9 +2,7 @@
 
 use std::{
     collections::hash_map::DefaultHasher,
-    env,
-    ffi::OsStr,
-    fs,
+    env, fs,
     hash::{Hash, Hasher},
     io,
     path::{Component, Path, PathBuf},
@@ -12,15 +10,16 @@ use std::{
 
 use press::Address;
 
-use crate::{StageError, module, widgets};
+use crate::{StageError, editor, module, widgets};
 
 /// The languages that are finished.
 const LANGUAGES: [&str; 1] = ["en"];
 /// What the book is made of, below the root of the repository.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "Cargo.lock",
     "book.toml",
     "book/src",
+    "book/editor",
     "book/playground",
     "book/po",
     "book/theme",
@@ -72,9 +71,9 @@ pub fn build(root: &Path, target: &Path, reader: For, say: Say<'_>) -> Result<Pa
     };
     let stage = target.join("stage");
     let (folder, key_file) = (stage.join(name), stage.join(format!("{name}.key")));
-    // Whoever installs a compiler gets the bench with the next build.
+    // Whoever installs a compiler, or Node, gets the bench or the editor with the next build.
     let compiler = module::compiler();
-    let key = format!("{:016x}", key(root, &reader, compiler.as_deref().ok())?);
+    let key = format!("{:016x}", key(root, &reader, (compiler.as_deref().ok(), editor::npm()))?);
     if folder.is_dir() && fs::read_to_string(&key_file).is_ok_and(|built| built == key) {
         return Ok(folder);
     }
@@ -101,6 +100,15 @@ pub fn build(root: &Path, target: &Path, reader: For, say: Say<'_>) -> Result<Pa
             None
         }
     };
+    say("Building the editor …");
+    let editor = match editor::build(root, target) {
+        Ok(editor) => Some(editor),
+        Err(why) => {
+            may_be_there_next_time |= editor::npm().is_some();
+            eprintln!("\r{why} The labs in the pages have a plain text field instead of an editor.");
+            None
+        }
+    };
     // Built aside and put in place at once: an interrupted build leaves no half of a book.
     let aside = stage.join(format!("{name}.{}", std::process::id()));
     remove(&aside)?;
@@ -108,6 +116,7 @@ pub fn build(root: &Path, target: &Path, reader: For, say: Say<'_>) -> Result<Pa
         let options = press::Options {
             widgets: widgets.clone(),
             playground: playground.clone(),
+            editor: editor.clone(),
             language: language.to_owned(),
             languages: LANGUAGES.map(str::to_owned).to_vec(),
             on_stage: reader == For::Stage,
@@ -139,11 +148,11 @@ fn remove(folder: &Path) -> Result<(), StageError> {
     }
 }
 
-/// A number that changes with anything the book is made of: its sources, this program, and whether there is a compiler
-/// for the bench.
-fn key(root: &Path, reader: &For, compiler: Option<&OsStr>) -> Result<u64, StageError> {
+/// A number that changes with anything the book is made of: its sources, this program, and the tools that are
+/// there for its optional parts.
+fn key(root: &Path, reader: &For, tools: impl Hash) -> Result<u64, StageError> {
     let mut hasher = DefaultHasher::new();
-    (reader, compiler, this_program()?).hash(&mut hasher);
+    (reader, tools, this_program()?).hash(&mut hasher);
     for source in SOURCES {
         hash_below(&root.join(source), &mut hasher)?;
     }
@@ -294,20 +303,20 @@ mod tests {
         let chapter = root.path().join("book/src/a.md");
         fs::create_dir_all(chapter.parent().unwrap()).unwrap();
         fs::write(&chapter, "one").unwrap();
-        let one = key(root.path(), &For::Stage, None).unwrap();
-        assert_eq!(key(root.path(), &For::Stage, None).unwrap(), one);
-        let web = key(root.path(), &For::Web(None), None).unwrap();
+        let one = key(root.path(), &For::Stage, ()).unwrap();
+        assert_eq!(key(root.path(), &For::Stage, ()).unwrap(), one);
+        let web = key(root.path(), &For::Web(None), ()).unwrap();
         assert_ne!(web, one);
         let address = Address::parse("https://example.org/").ok();
-        assert_ne!(key(root.path(), &For::Web(address), None).unwrap(), web);
-        assert_ne!(key(root.path(), &For::Stage, Some("clang".as_ref())).unwrap(), one);
+        assert_ne!(key(root.path(), &For::Web(address), ()).unwrap(), web);
+        assert_ne!(key(root.path(), &For::Stage, "clang").unwrap(), one);
         fs::create_dir_all(root.path().join("solutions/x/target")).unwrap();
         fs::write(root.path().join("solutions/x/target/y"), "built").unwrap();
-        let with_target = key(root.path(), &For::Stage, None).unwrap();
+        let with_target = key(root.path(), &For::Stage, ()).unwrap();
         fs::write(root.path().join("solutions/x/target/y"), "again").unwrap();
-        assert_eq!(key(root.path(), &For::Stage, None).unwrap(), with_target);
+        assert_eq!(key(root.path(), &For::Stage, ()).unwrap(), with_target);
         fs::write(&chapter, "two").unwrap();
-        assert_ne!(key(root.path(), &For::Stage, None).unwrap(), with_target);
+        assert_ne!(key(root.path(), &For::Stage, ()).unwrap(), with_target);
     }
 
     #[test]

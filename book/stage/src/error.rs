@@ -27,6 +27,8 @@ pub enum StageError {
     Widgets(String),
     /// The feed is to be kept in a Redis that is not there.
     Feed(feed_redis::ConnectError),
+    /// The editor of the lab in the page cannot be bundled; why.
+    Editor(String),
 }
 
 impl fmt::Display for StageError {
@@ -63,6 +65,7 @@ impl fmt::Display for StageError {
                 write!(f, "{error} Without --feed the stage keeps its feed in its own memory.")
             }
             Self::Widgets(why) => write!(f, "The book's elements cannot be built: {why}."),
+            Self::Editor(why) => write!(f, "The editor cannot be built: {why}."),
             Self::Module => f.write_str("The page's module cannot be built: cargo says why above."),
         }
     }

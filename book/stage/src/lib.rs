@@ -12,6 +12,7 @@ mod carry;
 pub mod class;
 pub mod climate;
 mod ear;
+pub mod editor;
 pub mod error;
 mod guard;
 mod labs;

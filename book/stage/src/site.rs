@@ -129,7 +129,12 @@ impl File {
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
         let tag = format!("\"{:016x}\"", hasher.finish());
-        let policy = (kind == HTML).then(|| policy(&String::from_utf8_lossy(&bytes)));
+        let policy = if kind == HTML {
+            Some(policy(&String::from_utf8_lossy(&bytes)))
+        } else {
+            // A Worker takes its policy from its own script, not from the page.
+            path.ends_with(WORKER).then(|| format!("{POLICY}; script-src 'self' 'wasm-unsafe-eval'"))
+        };
         Self {
             kind,
             bytes: bytes.into(),
@@ -182,6 +187,8 @@ fn gzip(bytes: &[u8]) -> Bytes {
     encoder.finish().expect("a vector takes every byte").into()
 }
 
+/// The script of the bench's Worker, in a folder of its own.
+const WORKER: &str = "/worker.js";
 const HTML: &str = "text/html; charset=utf-8";
 
 fn kind(name: &str) -> &'static str {
