@@ -151,3 +151,47 @@
   customElements.define('rt-map', RtMap);
   customElements.define('rt-predict', RtPredict);
 })();
+
+// The lab in the page. It is made of scripts of its own (book/theme/js/try-it), and needs no module of the others.
+(() => {
+  'use strict';
+  const { tryIt } = document.documentElement.dataset;
+  if (!tryIt) return;
+
+  /** @returns {Promise<{ attach(host: HTMLElement): { free(): void } }>} */
+  const load = () => import(new URL(`${tryIt}try-it.js`, document.baseURI).href);
+
+  const near = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (isIntersecting && target instanceof TryIt) target.begin();
+    }
+  }, { rootMargin: '50% 0px' });
+
+  class TryIt extends HTMLElement {
+    /** @type {{ free(): void } | undefined} */
+    #attached;
+
+    connectedCallback() {
+      near.observe(this);
+    }
+
+    disconnectedCallback() {
+      near.unobserve(this);
+      this.#attached?.free();
+      this.#attached = undefined;
+    }
+
+    async begin() {
+      near.unobserve(this);
+      try {
+        const { attach } = await load();
+        if (this.isConnected) this.#attached ??= attach(this);
+      } catch (error) {
+        // It stays what it was: text.
+        console.warn(this.localName, error);
+      }
+    }
+  }
+
+  customElements.define('try-it', TryIt);
+})();

@@ -153,12 +153,21 @@ impl Browser {
         self.active_element().await.unwrap().send_keys(keys).await.unwrap();
     }
 
+    /// Presses keys together where the focus is, be it in a shadow root: all go down, and come up again.
+    pub async fn chord(&self, keys: &[char]) {
+        let mut actions = KeyActions::new("keyboard".to_owned());
+        for &value in keys {
+            actions = actions.then(KeyAction::Down { value });
+        }
+        for &value in keys.iter().rev() {
+            actions = actions.then(KeyAction::Up { value });
+        }
+        self.perform_actions(actions).await.unwrap();
+    }
+
     /// Presses Tab where the focus is, in whichever frame that may be.
     pub async fn press_tab(&self) {
-        let value = Key::Tab.into();
-        let keys =
-            KeyActions::new("keys".to_owned()).then(KeyAction::Down { value }).then(KeyAction::Up { value });
-        self.perform_actions(keys).await.unwrap();
+        self.chord(&[Key::Tab.into()]).await;
     }
 
     /// Presses so many times at once at this place of what is in sight.
