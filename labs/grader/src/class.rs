@@ -273,7 +273,7 @@ fn exchange(address: &Address, request: &str, until: Instant) -> io::Result<Vec<
             Ok(length) => answer.extend_from_slice(&buffer[..length]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // What is there already may say enough: a stage that refuses a body may not read all of it.
-            Err(_) if !answer.is_empty() => break,
+            Err(error) if !answer.is_empty() && !is_late(&error) => break,
             Err(error) => return Err(error),
         }
     }
