@@ -123,10 +123,13 @@ fn compiled(root: &Path, target: &Path, compiler: &OsStr, flags: &[&str]) -> Res
     let built = Command::new(cargo)
         .current_dir(&mirror)
         .args([
-            "build",
+            "rustc",
             "--package",
             "playground",
             "--lib",
+            // Not the library for tests beside it: with that, cargo optimises each crate by itself, whatever `lto` says.
+            "--crate-type",
+            "cdylib",
             "--profile",
             "module",
             "--target",
