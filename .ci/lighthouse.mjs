@@ -1,9 +1,11 @@
 // Lighthouse on the static site, as a phone sees it, and the long tasks of a load on a processor four times slower.
 //
-//     node .ci/lighthouse.mjs SITE MODULES [PAGE …]
+//     node .ci/lighthouse.mjs [--times] SITE MODULES [PAGE …]
 //
 // SITE is what `cargo stage build --out SITE` wrote; MODULES is the node_modules folder that holds lighthouse@12. A
-// score is the median of three runs, the longest task of five loads. Ends with an error when one is beyond its limit.
+// score is the median of three runs, the longest task of five loads. Ends with an error when a score is beyond its
+// limit. What depends on how busy the machine is, the performance and the longest task, is printed like the rest and
+// an error only with --times.
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { serve } from './serve.mjs';
@@ -16,9 +18,11 @@ const RUNS = 3;
 const LOADS = 5;
 const PAGES = ['en/00-the-map.html', 'en/03-server-sent-events.html', 'en/05-websocket.html'];
 
-const [site, modules, ...asked] = process.argv.slice(2);
+const TIMES = '--times';
+const withTimes = process.argv.includes(TIMES);
+const [site, modules, ...asked] = process.argv.slice(2).filter((argument) => argument !== TIMES);
 if (!site || !modules) {
-  console.error('usage: node .ci/lighthouse.mjs SITE MODULES [PAGE …]');
+  console.error('usage: node .ci/lighthouse.mjs [--times] SITE MODULES [PAGE …]');
   process.exit(2);
 }
 const load = (/** @type {string} */ path) => import(pathToFileURL(resolve(modules, path)).href);
@@ -55,8 +59,8 @@ async function longestTask(url) {
 }
 
 let missed = 0;
-const verdict = (/** @type {boolean} */ good) => {
-  if (!good) missed += 1;
+const verdict = (/** @type {boolean} */ good, isTimed = false) => {
+  if (!good && (withTimes || !isTimed)) missed += 1;
   return good ? '' : ' ← missed';
 };
 for (const page of asked.length ? asked : PAGES) {
@@ -72,7 +76,7 @@ for (const page of asked.length ? asked : PAGES) {
   }
   for (const [category, limit] of Object.entries(LIMITS)) {
     const scores = results.map((result) => Math.round(result.categories[category].score * 100));
-    console.log(`  ${category.padEnd(16)}${String(median(scores)).padStart(4)}  (at least ${limit}; ${scores.join(', ')})${verdict(median(scores) >= limit)}`);
+    console.log(`  ${category.padEnd(16)}${String(median(scores)).padStart(4)}  (at least ${limit}; ${scores.join(', ')})${verdict(median(scores) >= limit, category === 'performance')}`);
   }
   for (const metric of ['first-contentful-paint', 'largest-contentful-paint', 'total-blocking-time', 'cumulative-layout-shift', 'speed-index']) {
     console.log(`  ${metric.padEnd(26)}${results.map((result) => result.audits[metric].displayValue).join(', ')}`);
@@ -87,7 +91,7 @@ for (const page of asked.length ? asked : PAGES) {
   }
   const tasks = [];
   for (let run = 0; run < LOADS; run += 1) tasks.push(Math.round(await longestTask(url)));
-  console.log(`  longest task    ${String(median(tasks)).padStart(4)} ms  (at most ${LONGEST_TASK}; ${tasks.join(', ')})${verdict(median(tasks) <= LONGEST_TASK)}`);
+  console.log(`  longest task    ${String(median(tasks)).padStart(4)} ms  (at most ${LONGEST_TASK}; ${tasks.join(', ')})${verdict(median(tasks) <= LONGEST_TASK, true)}`);
 }
 await browser.close();
 host.close();

@@ -197,6 +197,13 @@ async fn labs_2_and_4_are_solved_on_a_phone_by_keyboard_with_the_words_of_cargo_
                         "const sides = document.querySelectorAll('.try-verdict[open] .try-side svg.wire'); return sides.length > 0",
                     )
                     .await;
+                    let wraps = "return [...document.querySelectorAll('.try-verdict[open] .try-wrapped')].map((line) => \
+                         [line.querySelector('b').textContent.trim(), line.scrollWidth <= line.clientWidth && line.clientHeight > 0])";
+                    assert_eq!(
+                        play.run(wraps).await,
+                        json!([["What happened", true], ["Try", true]]),
+                        "a phone shows them without scrolling"
+                    );
                     play.chord(&[CONTROL, 'z']).await;
                     write(play, &text).await;
                 }

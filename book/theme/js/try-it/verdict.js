@@ -22,20 +22,28 @@ const PLACE = /\bclient\.js:(\d+)(?::(\d+))?/;
  */
 export function placeIn({ verdict, lines }) {
   if (verdict !== 'failed') return null;
-  const paragraph = happened(lines.map(({ words }) => words));
+  const paragraph = said(lines, HAPPENED);
   const place = PLACE.exec(paragraph);
   if (!place) return null;
   const words = paragraph.slice(place.index + place[0].length).replace(/^:\s*/, '');
   return { line: Number(place[1]), column: Number(place[2] ?? 0), words: words || paragraph };
 }
 
-/** The paragraph that says what happened, in one line. @param {string[]} lines */
-function happened(lines) {
-  const from = lines.findIndex((line) => line.trimStart().startsWith('What happened'));
+const HAPPENED = 'What happened';
+
+/**
+ * The paragraph under a label (`What happened`, `Try`), in one line.
+ *
+ * @param {Graded['lines']} lines
+ * @param {string} label
+ */
+function said(lines, label) {
+  const words = lines.map((line) => line.words);
+  const from = words.findIndex((line) => line.trimStart().startsWith(`${label} `));
   if (from < 0) return '';
-  const rest = lines.slice(from + 1);
+  const rest = words.slice(from + 1);
   const end = rest.findIndex((line) => !/^ {18}/.test(line));
-  return [lines[from].trim().slice('What happened'.length), ...rest.slice(0, end < 0 ? rest.length : end)]
+  return [words[from].trim().slice(label.length), ...rest.slice(0, end < 0 ? rest.length : end)]
     .map((line) => line.trim()).join(' ').trim();
 }
 
@@ -54,9 +62,12 @@ export function verdict(graded, isOpen, go) {
     ? el('pre', { class: 'try-told', tabindex: 0, role: 'region', 'aria-label': `${title} in the words of cargo test` },
         ...lines.map(({ voice, words }) => el('span', { class: `voice ${voice}` }, `${words}\n`)))
     : null;
+  // Eighty columns do not fit a phone: what matters most of them stands there once more, as text that wraps.
+  const wrapped = [HAPPENED, 'Try'].map((label) => [label, said(lines, label)]).filter(([, words]) => words)
+    .map(([label, words]) => el('p', { class: 'try-wrapped' }, el('b', {}, `${label} `), ...worded(words)));
   const head = el('summary', {}, el('b', {}, title), ' ', ...worded(contract), ' ', el('small', {}, place));
   return el('details', { class: 'try-verdict', 'data-verdict': word, open: isOpen }, head,
-    named && button(`To line ${named.line}`, () => go(named.line)), told);
+    named && button(`To line ${named.line}`, () => go(named.line)), ...wrapped, told);
 }
 
 /**
