@@ -25,7 +25,8 @@ pub fn build(root: &Path, target: &Path) -> Result<Widgets, StageError> {
     let folder = target.join("module");
     let built = Command::new(toolchain::cargo())
         .current_dir(root)
-        .args(["build", "--package", PACKAGE, "--lib", "--profile", PROFILE])
+        // `cdylib` alone: with the library for tests beside it cargo optimises each crate by itself, whatever `lto` says.
+        .args(["rustc", "--package", PACKAGE, "--lib", "--crate-type", "cdylib", "--profile", PROFILE])
         .args(["--target", TARGET, "--locked", "--quiet", "--target-dir"])
         .arg(&folder)
         // These come before whatever a shell sets for other builds.
