@@ -63,7 +63,7 @@ fn natively(workload: &Workload) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_map_draws_what_the_tables_say_and_what_the_bench_plays_natively() {
-    play(async |play| {
+    common::play(Kind::BOTH, async |play| {
         if !play.open_map().await {
             return;
         }
@@ -96,7 +96,7 @@ async fn the_map_draws_what_the_tables_say_and_what_the_bench_plays_natively() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_map_is_set_by_keyboard_and_going_back_plays_nothing_again() {
-    play(async |play| {
+    common::play(Kind::BOTH, async |play| {
         if !play.open_map().await {
             return;
         }
@@ -203,7 +203,7 @@ async fn a_book_without_the_bench_says_so_and_shows_the_tables() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guides_choice_is_marked_on_the_map() {
-    play(async |play| {
+    common::play(Kind::BOTH, async |play| {
         if !play.open_map().await {
             return;
         }
@@ -263,7 +263,7 @@ async fn nothing_moves_for_who_wants_less_of_it_and_in_print_the_tables_stand() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prediction_is_made_by_keyboard_told_and_announced() {
-    play(async |play| {
+    common::play(Kind::BOTH, async |play| {
         play.go(CHAPTER).await;
         play.alive("rt-predict").await;
         play.run("window.votes = []; document.addEventListener('predicted', ({ detail }) => votes.push(detail)); return null").await;
