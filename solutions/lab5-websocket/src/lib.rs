@@ -35,6 +35,8 @@ use tokio::{
 const LONGEST: usize = 4 * 1024;
 /// What the library reads into memory at most. Beyond it the line is simply cut.
 const LIMIT: usize = 64 * 1024;
+/// How many bytes a line reads at a time. Left alone, the library keeps room for 128 KiB beside every line.
+const READ: usize = 1024;
 /// How many messages may wait for a member whose line is slow.
 const MAILBOX: usize = 64;
 /// How often a ping goes out.
@@ -97,7 +99,8 @@ async fn enter(
     }
     match upgrade {
         Ok(upgrade) => {
-            upgrade.max_message_size(LIMIT).max_frame_size(LIMIT).on_upgrade(|socket| talk(socket, floor))
+            let upgrade = upgrade.read_buffer_size(READ).max_message_size(LIMIT).max_frame_size(LIMIT);
+            upgrade.on_upgrade(|socket| talk(socket, floor))
         }
         Err(rejection) => problem(rejection.status(), &rejection.body_text()),
     }
