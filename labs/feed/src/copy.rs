@@ -12,7 +12,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 use crate::{Cursor, Feed, Shared, Update};
 
@@ -95,26 +95,13 @@ impl Feed {
             _ => log.head >= place.seq,
         }
     }
-
-    /// Ends every subscription of a feed that stays open.
-    fn end_subscriptions(&self, live: &mut Option<broadcast::Sender<Update>>) {
-        if live.is_some() {
-            *live = Some(broadcast::Sender::new(self.0.capacity));
-        }
-    }
 }
 
 impl Copy {
     /// The log is another one from here on, and still empty. Subscriptions end:
     /// their next update would be of a log that they do not know.
     pub fn begin(&self, epoch: &str) {
-        self.write(|feed| {
-            let mut log = feed.log();
-            feed.0.epochs.push(epoch);
-            log.kept.clear();
-            log.head = 0;
-            feed.end_subscriptions(&mut log.live);
-        });
+        self.write(|feed| feed.begin(epoch));
     }
 
     /// The log's next update. One that the copy has is left out; where updates

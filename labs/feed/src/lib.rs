@@ -35,7 +35,7 @@ use copy::Elsewhere;
 use epoch::Epochs;
 
 pub use copy::{Answer, Copy, Health, Keeper};
-pub use market::Market;
+pub use market::{Market, Trading};
 
 /// One published update: `{ "seq": 1, "data": { … } }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -191,8 +191,7 @@ impl Feed {
 
     /// An empty log in memory whose epoch is the time, in seconds since 1970: a server that is started again has another log.
     pub fn begun_now(capacity: usize) -> Self {
-        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self::named(&since_1970.as_secs().to_string(), capacity)
+        Self::named(&seconds_since_1970().to_string(), capacity)
     }
 
     /// Lets each read of the log take this long, as a log on another machine
@@ -213,6 +212,40 @@ impl Feed {
     /// The number of the newest update; 0 while there is none.
     pub fn head(&self) -> u64 {
         self.log().head
+    }
+
+    /// The newest update, while the log holds one.
+    pub fn newest(&self) -> Option<Update> {
+        self.log().kept.back().cloned()
+    }
+
+    /// Begins the log anew, as that of a server which is started again: its epoch is another, its numbers begin at 1,
+    /// and subscriptions end. Says whether it was done: a log that is kept elsewhere is others', too.
+    pub fn begin_anew(&self) -> bool {
+        if self.0.elsewhere.is_some() {
+            return false;
+        }
+        // Of two restarts in one second each has its name.
+        let seconds = (seconds_since_1970()..).find(|name| !self.0.epochs.contains(&name.to_string()));
+        self.begin(&seconds.unwrap_or_default().to_string());
+        true
+    }
+
+    /// The log is another one from here on, and still empty. Subscriptions end:
+    /// their next update would be of a log that they do not know.
+    fn begin(&self, epoch: &str) {
+        let mut log = self.log();
+        self.0.epochs.push(epoch);
+        log.kept.clear();
+        log.head = 0;
+        self.end_subscriptions(&mut log.live);
+    }
+
+    /// Ends every subscription of a feed that stays open.
+    fn end_subscriptions(&self, live: &mut Option<broadcast::Sender<Update>>) {
+        if live.is_some() {
+            *live = Some(broadcast::Sender::new(self.0.capacity));
+        }
     }
 
     /// Appends an update and tells every subscriber.
@@ -342,6 +375,10 @@ impl Feed {
         // Nothing panics while it holds the lock, so the log is whole even if the lock is poisoned.
         self.0.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// The updates that are published while it is open, in order.

@@ -1,16 +1,51 @@
 //! A small market whose prices move the same way for everybody.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::time::MissedTickBehavior;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
 
 use crate::{Feed, Update};
 
-/// How often a price moves.
-const PACE: Duration = Duration::from_millis(500);
-
 const LISTED: [(&str, i64); 4] = [("BBCA", 9_850), ("BMRI", 6_100), ("GOTO", 64), ("TLKM", 2_780)];
+
+/// How a market trades.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trading {
+    /// Whether prices move at all.
+    pub is_on: bool,
+    /// How many times a second one moves.
+    pub per_second: f64,
+    /// How many bytes each update has beyond what it says.
+    pub payload: usize,
+}
+
+impl Default for Trading {
+    /// Twice a second, and nothing but what is said.
+    fn default() -> Self {
+        Self { is_on: true, per_second: 2.0, payload: 0 }
+    }
+}
+
+impl Trading {
+    /// From one move to the next; nothing while there are none.
+    fn pace(&self) -> Option<Duration> {
+        let pace = Duration::try_from_secs_f64(1.0 / self.per_second).ok();
+        pace.filter(|pace| self.is_on && !pace.is_zero())
+    }
+
+    /// The update with its payload.
+    fn weighed(&self, mut data: Value) -> Value {
+        if self.payload > 0 {
+            data["payload"] = "x".repeat(self.payload).into();
+        }
+        data
+    }
+}
 
 /// An endless source of prices: the same seed gives the same prices.
 #[derive(Clone, Debug)]
@@ -56,21 +91,57 @@ impl Market {
     ///
     /// Prices that the log has already are gone on from: whoever traded before
     /// has perhaps died in another process.
-    pub async fn trade(mut self, feed: Feed) {
-        let told = self.go_on_from(&feed.kept());
-        let untold: Vec<Value> =
-            self.prices().filter(|price| !told.iter().any(|told| price["symbol"] == *told)).collect();
-        for price in untold {
-            feed.publish(price).await;
-        }
-        let mut bell = tokio::time::interval(PACE);
-        // Where the log was out of reach for a while, nothing is made up for.
-        bell.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pub async fn trade(self, feed: Feed) {
+        let (_kept, orders) = watch::channel(Trading::default());
+        self.trade_as(feed, orders).await;
+    }
+
+    /// [`Market::trade`], as whoever holds the other end of `orders` likes: a
+    /// change is obeyed at once. A log that begins anew is told what the market
+    /// stands at before anything else.
+    pub async fn trade_as(mut self, feed: Feed, mut orders: watch::Receiver<Trading>) {
+        let mut told = self.go_on_from(&feed.kept());
+        let mut epoch = feed.epoch();
+        let mut next = Instant::now();
+        let mut is_ordered = true;
         loop {
-            bell.tick().await;
-            if !feed.is_closed() {
-                feed.publish(self.tick()).await;
+            let trading = *orders.borrow_and_update();
+            let pace = trading.pace();
+            let moves = async {
+                match pace {
+                    Some(pace) => {
+                        // A pace that has become quicker counts at once.
+                        next = next.min(Instant::now() + pace);
+                        sleep_until(next).await;
+                        pace
+                    }
+                    None => pending().await,
+                }
+            };
+            let pace = tokio::select! {
+                order = orders.changed(), if is_ordered => {
+                    // Whoever could order is gone: it stays as it is.
+                    is_ordered = order.is_ok();
+                    continue;
+                }
+                pace = moves => pace,
+            };
+            if epoch != feed.epoch() {
+                epoch = feed.epoch();
+                told.clear();
             }
+            if !feed.is_closed() {
+                let untold: Vec<Value> =
+                    self.prices().filter(|price| !told.iter().any(|told| price["symbol"] == *told)).collect();
+                for price in untold {
+                    feed.publish(trading.weighed(price)).await;
+                }
+                told = Self::symbols().collect();
+                feed.publish(trading.weighed(self.tick())).await;
+            }
+            // Where the log was out of reach for a while, nothing is made up for.
+            let now = Instant::now();
+            next = if next + pace > now { next + pace } else { now + pace };
         }
     }
 

@@ -5,8 +5,9 @@ mod contract;
 use std::time::Duration;
 
 use contract::numbers;
-use feed::{Feed, Health, Market};
+use feed::{Feed, Health, Market, Missed, Trading};
 use serde_json::json;
+use tokio::sync::watch;
 
 contract::contract!(Some(async |capacity| Feed::memory(capacity)));
 
@@ -90,4 +91,61 @@ async fn a_market_that_was_held_up_makes_nothing_up() {
     tokio::time::sleep(Duration::from_millis(250)).await;
     trading.abort();
     assert_eq!(feed.head(), before + 1, "one move, and the next half a second later");
+}
+
+/// A market at which somebody gives orders.
+fn ordered(feed: &Feed) -> (watch::Sender<Trading>, tokio::task::JoinHandle<()>) {
+    let (orders, heard) = watch::channel(Trading::default());
+    (orders, tokio::spawn(Market::new(7).trade_as(feed.clone(), heard)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_market_obeys_at_once_and_is_silent_while_it_pauses() {
+    let feed = Feed::memory(1_000);
+    let (orders, trading) = ordered(&feed);
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    orders.send_modify(|trading| trading.is_on = false);
+    let paused = feed.head();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(feed.head(), paused, "nothing moves");
+
+    orders.send_modify(|trading| *trading = Trading { is_on: true, per_second: 10.0, payload: 1_000 });
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(feed.head(), paused + 11, "one at once, and ten in a second");
+    let newest = feed.newest().expect("there is one");
+    assert_eq!(newest.data["payload"].as_str().map(str::len), Some(1_000), "{newest:?}");
+
+    orders.send_modify(|trading| trading.per_second = 0.1);
+    let slow = feed.head();
+    tokio::time::sleep(Duration::from_secs(21)).await;
+    assert!((slow + 2..=slow + 3).contains(&feed.head()), "one in ten seconds: {} after {slow}", feed.head());
+
+    drop(orders);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(feed.head() >= slow + 4, "who cannot be ordered any more goes on");
+    trading.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_begins_anew_has_another_name_and_ends_subscriptions() {
+    let feed = Feed::begun_now(100);
+    let (_orders, trading) = ordered(&feed);
+    let mut prices = feed.subscribe();
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let (epoch, seq) = (feed.epoch().to_owned(), feed.head());
+    for _ in 0..3 {
+        let before = feed.epoch().to_owned();
+        assert!(feed.begin_anew());
+        assert_ne!(feed.epoch(), before, "a name of its own each time, within one second, too");
+    }
+    assert_eq!(feed.head(), 0);
+    while prices.recv().await.is_some() {}
+    let missed = feed.after((epoch.as_str(), seq)).await;
+    assert!(matches!(missed, Err(Missed::OtherEpoch { .. })), "{missed:?}");
+
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    trading.abort();
+    let told = feed.after(0).await.expect("the log holds all of it");
+    let symbols: Vec<_> = told.iter().filter_map(|update| update.data["symbol"].as_str()).take(4).collect();
+    assert_eq!(symbols, Market::symbols().collect::<Vec<_>>(), "the new log is told every price first");
 }
