@@ -2,7 +2,8 @@
 //!
 //! `cargo stage` is this library behind a command line. [`book`] has the book
 //! built, [`site`] serves it from memory, [`live`] mounts the labs (of which
-//! `labs` is the list) on the feed that [`source`] opens, [`server`] accepts connections and lets them go in the end.
+//! `labs` is the list) on the feed that [`source`] opens
+//! and the [`desk`] gives orders to, [`server`] accepts connections and lets them go in the end.
 //! Under all of it lies [`line`], the transport that can be tapped, cut and put through [`weather`], whose
 //! [`climate`] knows every exchange; a browser is told from another by `visitor`, `guard` and [`limits`] stand at
 //! the door, and `metrics` counts. [`class`] is who is in the room.
@@ -11,6 +12,7 @@ pub mod book;
 mod carry;
 pub mod class;
 pub mod climate;
+pub mod desk;
 mod ear;
 pub mod editor;
 pub mod error;
@@ -30,6 +32,7 @@ pub mod weather;
 pub mod widgets;
 
 pub use climate::{Climate, Scope, Technique};
+pub use desk::Desk;
 pub use error::StageError;
 pub use limits::Limits;
 pub use server::Stage;

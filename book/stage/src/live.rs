@@ -59,6 +59,8 @@ use crate::{
     visitor::{Market, Panel, Start, Visitor, Visitors},
 };
 
+pub(crate) use weather::fields;
+
 const LIST: &str = include_str!("../web/list.html");
 const PAGE: &str = include_str!("../web/live.html");
 const SCRIPT: &str = include_str!("../web/live.js");

@@ -142,11 +142,11 @@ async fn serve(serving: Serving, root: PathBuf, target: PathBuf) -> Result<(), S
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
     let feed = opened.feed.clone();
-    tokio::spawn(opened.trade());
     let port = listener.local_addr().map_or(port, |address| address.port());
     let limits = Limits { per_address: connections_per_address, ..Limits::default() };
     allow_files(limits.connections);
     let stage = Stage::new(&root, site, &feed).with_limits(limits);
+    tokio::spawn(opened.trade(stage.desk()));
     println!("http://127.0.0.1:{port}/  (Ctrl-C ends it)");
     match stage.class().link() {
         Ok(link) => {

@@ -32,8 +32,9 @@ use tower::ServiceExt;
 
 use crate::{
     StageError,
-    class::{self, Class},
+    class::{self, Class, Console},
     climate::Climate,
+    desk::Desk,
     guard,
     limits::{Doors, Limits},
     line::{Line, Tap},
@@ -68,6 +69,7 @@ pub struct Stage {
     class: Arc<Class>,
     draining: Arc<watch::Sender<bool>>,
     climate: Climate,
+    desk: Desk,
     limits: Limits,
     counts: Arc<Counts>,
 }
@@ -110,6 +112,8 @@ impl Stage {
         let draining = Arc::new(watch::Sender::new(false));
         let class = Arc::new(Class::new(root));
         let (climate, counts) = (Climate::default(), Arc::default());
+        let desk = Desk::new(feed);
+        let console = Console::new(&class, &climate, &desk);
         let metrics = get(metrics::metrics).with_state(Metrics::new(&climate, &counts));
         let router = Router::new()
             .route("/", get(|| async { Redirect::temporary("/en/") }))
@@ -117,6 +121,7 @@ impl Stage {
             .route("/metrics", metrics)
             .merge(live::router(root, feed, &climate))
             .merge(class::router(Arc::clone(&class)))
+            .merge(console.router())
             .fallback(book)
             .with_state(Arc::new(site))
             .layer(middleware::from_fn({
@@ -125,7 +130,7 @@ impl Stage {
             }))
             .layer(DefaultBodyLimit::max(BODY))
             .layer(middleware::from_fn(guard::guard));
-        Self { router, class, draining, climate, limits: Limits::default(), counts }
+        Self { router, class, draining, climate, desk, limits: Limits::default(), counts }
     }
 
     /// The class that this stage can hold.
@@ -143,6 +148,11 @@ impl Stage {
     /// A handle to the stage's climate: who is connected, and in which weather.
     pub fn climate(&self) -> Climate {
         self.climate.clone()
+    }
+
+    /// The desk that gives orders to the market, whoever trades there.
+    pub fn desk(&self) -> Desk {
+        self.desk.clone()
     }
 
     /// Serves until `stop` is done, then drains: event streams end, WebSockets

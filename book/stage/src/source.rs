@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use feed::{Feed, Market};
 use feed_redis::{Address, ConnectError, Shared};
 
-use crate::StageError;
+use crate::{StageError, desk::Desk};
 
 /// How many updates a stage's feed keeps.
 const KEPT: usize = 1_000;
@@ -65,11 +65,11 @@ impl Source {
 }
 
 impl Opened {
-    /// Lets a market move prices on the feed, for ever. Where stages share it, one of them trades,
+    /// Lets a market move prices on the feed, for ever, as the desk says. Where stages share it, one of them trades,
     /// and another goes on when it dies.
-    pub async fn trade(self) {
+    pub async fn trade(self, desk: Desk) {
         let Self { feed, shared } = self;
-        let market = || Market::new(1).trade(feed.clone());
+        let market = || Market::new(1).trade_as(feed.clone(), desk.orders());
         match shared {
             None => market().await,
             Some(shared) => shared.in_turn(market).await,

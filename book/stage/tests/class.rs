@@ -226,7 +226,7 @@ async fn the_instructor_s_link_works_once() {
 }
 
 /// Every room of the console.
-const ROOMS: [(&str, &str); 11] = [
+const ROOMS: [(&str, &str); 16] = [
     ("GET", "/instructor"),
     ("GET", "/instructor/events"),
     ("POST", "/instructor/link"),
@@ -238,6 +238,11 @@ const ROOMS: [(&str, &str); 11] = [
     ("POST", "/instructor/class/call"),
     ("POST", "/instructor/class/call-off"),
     ("POST", "/instructor/class/remove"),
+    ("POST", "/instructor/feed/trade"),
+    ("POST", "/instructor/feed/set"),
+    ("POST", "/instructor/feed/anew"),
+    ("POST", "/instructor/weather/order"),
+    ("POST", "/instructor/weather/clear"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

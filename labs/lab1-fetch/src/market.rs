@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use feed::{Feed, Missed, Update};
+use feed::{Cursor, Feed, Missed, Update};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use tokio::sync::OnceCell;
@@ -72,9 +72,10 @@ pub(crate) struct Market {
     pub(crate) keys: Mutex<HashMap<String, Arc<Attempt>>>,
 }
 
-/// The newest update of each symbol, as far as the log has been read.
+/// The newest update of each symbol, as far as this log has been read.
 #[derive(Debug, Default)]
 struct Prices {
+    epoch: String,
     read_to: u64,
     newest: BTreeMap<String, Update>,
 }
@@ -98,19 +99,23 @@ impl Market {
 
     /// The newest price of each symbol, in the order of symbols. Reading the log takes time.
     pub(crate) async fn prices(&self) -> BTreeMap<String, Update> {
-        let mut read_to = lock(&self.prices).read_to;
+        let mut place = lock(&self.prices).place();
         let news = loop {
-            match self.feed.after(read_to).await {
+            match self.feed.after(place.clone()).await {
                 Ok(news) => break news,
                 // What was dropped is lost; what each symbol stands at is most likely in the rest.
-                Err(Missed::Gone { oldest }) => read_to = oldest.saturating_sub(1),
-                // The number is this log's own, so that cannot be; and from 0 one may always begin.
-                Err(Missed::OtherEpoch { .. }) => read_to = 0,
+                Err(Missed::Gone { oldest }) => place.seq = oldest.saturating_sub(1),
+                // The log began anew, or was never read. From 0 one may always begin.
+                Err(Missed::OtherEpoch { now }) => place = Cursor { seq: 0, ..now },
             }
         };
         let mut prices = lock(&self.prices);
-        for update in news {
-            prices.take(update);
+        // Whoever has read a log that is over has read too late.
+        if place.epoch.as_deref() == Some(self.feed.epoch()) {
+            prices.turn_to(self.feed.epoch());
+            for update in news {
+                prices.take(update);
+            }
         }
         prices.newest.clone()
     }
@@ -164,6 +169,17 @@ impl Market {
 }
 
 impl Prices {
+    fn place(&self) -> Cursor {
+        Cursor { epoch: Some(self.epoch.clone()), seq: self.read_to }
+    }
+
+    /// What another log told is over: its numbers are.
+    fn turn_to(&mut self, epoch: &str) {
+        if self.epoch != epoch {
+            *self = Self { epoch: epoch.to_owned(), ..Self::default() };
+        }
+    }
+
     /// Several may read the log at once; what is newer stays.
     fn take(&mut self, update: Update) {
         self.read_to = self.read_to.max(update.seq);

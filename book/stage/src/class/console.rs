@@ -1,14 +1,18 @@
-//! The instructor's console, as far as the class goes: rooms that one acts in, each a part of the page.
+//! The instructor's console: rooms that one acts in, each a part of the page.
 //!
-//! A room is a section with an id; [`drawn`] gives its HTML, the console's event stream keeps it new, and what it does
-//! is a form under `/instructor/`, which works without a script. Every route takes [`Instructor`].
+//! A room is a section; what changes in it is a part with an id, drawn anew whenever something has changed and, while
+//! anybody looks, once a second. The console's event stream brings what differs. What a room does is a form under
+//! `/instructor/`, which works without a script. Every route takes [`Instructor`].
+
+mod class;
+mod feed;
+mod weather;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{Extension, Query, State},
+    extract::{DefaultBodyLimit, Extension, FromRef, Query, State},
     http::{HeaderMap, Method, header},
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -16,41 +20,82 @@ use axum::{
 use serde_json::json;
 
 use super::{
-    Class, Fields, Reach, address, done, html,
-    key::Instructor,
-    name_of,
-    room::{Counting, Result, Trouble},
+    BODY, Class, Reach, address, html,
+    key::{Door, Instructor},
+    room::Trouble,
     stream::{self, Parts},
 };
-use crate::server::Connection;
+use crate::{climate::Climate, desk::Desk, server::Connection};
 
 /// How long a link for another device can be used.
 const LINK: Duration = Duration::from_secs(10 * 60);
+/// How often the rooms are looked at in which something changes all the time.
+const BEAT: Duration = Duration::from_secs(1);
 
-pub(super) fn router() -> Router<Arc<Class>> {
-    Router::new()
-        .route("/instructor", get(console))
-        .route("/instructor/events", get(events))
-        .route("/instructor/link", post(link))
-        .route("/instructor/class/begin", post(begin))
-        .route("/instructor/class/end", post(end))
-        .route("/instructor/class/ask", post(ask))
-        .route("/instructor/class/count", post(count))
-        .route("/instructor/class/away", post(away))
-        .route("/instructor/class/call", post(call))
-        .route("/instructor/class/call-off", post(call_off))
-        .route("/instructor/class/remove", post(remove))
+/// Where the console is.
+const PAGE: &str = "/instructor";
+
+/// What the console acts on.
+#[derive(Clone)]
+pub(crate) struct Console {
+    class: Arc<Class>,
+    climate: Climate,
+    desk: Desk,
+}
+
+impl FromRef<Console> for Arc<Class> {
+    fn from_ref(console: &Console) -> Self {
+        Arc::clone(&console.class)
+    }
+}
+
+impl FromRef<Console> for Door {
+    fn from_ref(console: &Console) -> Self {
+        console.class.door.clone()
+    }
+}
+
+impl Console {
+    pub(crate) fn new(class: &Arc<Class>, climate: &Climate, desk: &Desk) -> Self {
+        Self { class: Arc::clone(class), climate: climate.clone(), desk: desk.clone() }
+    }
+
+    /// Everything under `/instructor`.
+    pub(crate) fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
+        Router::new()
+            .route(PAGE, get(console))
+            .route("/instructor/events", get(events))
+            .route("/instructor/link", post(link))
+            .merge(class::router())
+            .merge(feed::router())
+            .merge(weather::router())
+            .layer(DefaultBodyLimit::max(BODY))
+            .with_state(self)
+    }
+
+    fn drawn(&self) -> Parts {
+        let room = self.class.room();
+        Parts::from([
+            ("state", class::state(&room)),
+            ("ballot", class::ballot(&self.class, &room)),
+            ("call", class::called(&room)),
+            ("members", html::members(&room, true)),
+            ("feed", feed::drawn(&self.desk)),
+            ("orders", weather::drawn(&self.climate)),
+        ])
+    }
 }
 
 /// The console; with a key, the door to it.
 async fn console(
-    State(class): State<Arc<Class>>,
+    State(console): State<Console>,
     Query(query): Query<Vec<(String, String)>>,
     method: Method,
     Extension(Connection { peer, .. }): Extension<Connection>,
     headers: HeaderMap,
     instructor: std::result::Result<Instructor, Response>,
 ) -> Response {
+    let class = &console.class;
     let key = query.iter().find(|(name, _)| name == "key").map(|(_, key)| key);
     // Whoever only looks at a link (HEAD) has not opened it.
     if let Some(key) = key.filter(|_| method == Method::GET) {
@@ -68,233 +113,56 @@ async fn console(
         };
     }
     match instructor {
-        Ok(Instructor) => ([(header::CACHE_CONTROL, "no-store")], Html(page(&class))).into_response(),
+        Ok(Instructor) => ([(header::CACHE_CONTROL, "no-store")], Html(page(&console))).into_response(),
         Err(refused) => refused,
     }
 }
 
-fn page(class: &Class) -> String {
-    let parts = drawn(class);
-    let questions: String = class
-        .pages
-        .iter()
-        .filter(|page| !page.questions.is_empty())
-        .map(|page| {
-            let items: String = page
-                .questions
-                .iter()
-                .map(|question| {
-                    let name = name_of(page, question);
-                    let ask = html::button(
-                        &format!("ask-{}", question.id),
-                        "/instructor/class/ask",
-                        &[("question", &name)],
-                        "",
-                        "Ask",
-                    );
-                    format!("<li><div>{}</div>{ask}</li>", question.text)
-                })
-                .collect();
-            format!("<details><summary>{}</summary><ul>{items}</ul></details>", html::escape(&page.title))
-        })
-        .collect();
-    let room = |id: &str, title: &str, content: &str| {
-        // What grows with the class has a row of its own.
-        let wide = if id == "who" { " room-wide" } else { "" };
-        format!(
-            "<section class=\"room{wide}\" aria-labelledby=\"{id}-title\"><h2 id=\"{id}-title\">{title}</h2>{content}</section>\n"
-        )
-    };
-    let content = format!(
-        "{}<main class=\"stage-main\">\n<div class=\"stage-title\"><h1>The console</h1><div id=\"state\">{}</div></div>\n<div class=\"rooms\">\n{}{}{}{}</div>\n</main>\n",
-        html::HEAD,
-        parts.html("state"),
+fn page(console: &Console) -> String {
+    let parts = console.drawn();
+    let part = |id: &str| format!("<div id=\"{id}\">{}</div>", parts.html(id));
+    let class = &*console.class;
+    let rooms = [
         room(
             "question",
             "The question",
             &format!(
-                "<div id=\"ballot\">{}</div><h3>Ask one</h3><div class=\"room-list\">{questions}</div>",
-                parts.html("ballot")
-            )
+                "{}<h3>Ask one</h3><div class=\"room-list\">{}</div>",
+                part("ballot"),
+                class::questions(class)
+            ),
         ),
-        room(
-            "here",
-            "Bring everyone here",
-            &format!(
-                "<div id=\"call\">{}</div><form method=\"post\" action=\"/instructor/class/call\" class=\"class-form\">\
-                 <label for=\"place\">A page</label><select id=\"place\" name=\"page\">{}</select>\
-                 <label for=\"spot\">A place on it, if you like: what stands behind the # of its address</label>\
-                 <input id=\"spot\" name=\"spot\" autocomplete=\"off\" spellcheck=\"false\">\
-                 <button id=\"bring\" class=\"primary\">Bring everyone here</button></form>",
-                parts.html("call"),
-                html::places(class)
-            )
-        ),
+        room("here", "Bring everyone here", &(part("call") + &class::invitation(class))),
+        room("feed", "The feed", &part("feed")),
+        room("weather", "The weather", &(part("orders") + &weather::form())),
         room(
             "device",
             "Another device",
-            &format!(
-                "<p>The console on your phone, too: a link that works once, within ten minutes.</p>{}",
-                "<form method=\"post\" action=\"/instructor/link\" data-opens><button id=\"link\">A link for another device</button></form>"
-            )
+            "<p>The console on your phone, too: a link that works once, within ten minutes.</p>\
+             <form method=\"post\" action=\"/instructor/link\" data-opens><button id=\"link\">A link for another device</button></form>",
         ),
-        room("who", "Who is here", &format!("<div id=\"members\">{}</div>", parts.html("members"))),
+        room("who", "Who is here", &part("members")),
+    ];
+    let content = format!(
+        "{}<main class=\"stage-main\">\n<div class=\"stage-title\"><h1>The console</h1>{}</div>\n<div class=\"rooms\">\n{}</div>\n</main>\n",
+        html::HEAD,
+        part("state"),
+        rooms.concat(),
     );
     html::page("The console", "console", Some("/instructor/events"), &content)
 }
 
-fn drawn(class: &Class) -> Parts {
-    let room = class.room();
-    let state = if room.is_on() {
-        format!(
-            "<p class=\"stage-lede\">The class is on. Project <a href=\"/class\">the board</a>.</p>\
-             <details><summary>End the class</summary><div class=\"stage-controls\">{}</div></details>",
-            html::button(
-                "end",
-                "/instructor/class/end",
-                &[],
-                "stage-cut",
-                "End it, and forget names, progress and votes"
-            )
-        )
-    } else {
-        format!(
-            "<p class=\"stage-lede\">No class is on.</p><div class=\"stage-controls\">{}</div>",
-            html::button("begin", "/instructor/class/begin", &[], "primary", "Begin a class")
-        )
-    };
-    let ballot = match room.ballot() {
-        None => "<p class=\"stage-hint\">No question is open.</p>".to_owned(),
-        Some(ballot) => {
-            let count = |to: &str, class: &str, words: &str| {
-                html::button(
-                    &format!("count-{to}"),
-                    "/instructor/class/count",
-                    &[("stage", to)],
-                    class,
-                    words,
-                )
-            };
-            let away = html::button("away", "/instructor/class/away", &[], "", "Put it away");
-            let buttons = match ballot.stage {
-                Counting::Open => {
-                    count("shown", "", "Show the votes") + &count("revealed", "primary", "Reveal the answer")
-                }
-                Counting::Shown => {
-                    count("open", "", "Hide the votes") + &count("revealed", "primary", "Reveal the answer")
-                }
-                Counting::Revealed => String::new(),
-            };
-            // Here one sees what the class does not see yet.
-            let shown = html::question(class, ballot, ballot.stage.max_shown());
-            format!("{shown}<div class=\"stage-controls\">{buttons}{away}</div>")
-        }
-    };
-    let call = room.call().map_or_else(String::new, |call| {
-        let path = html::escape(&call.path);
-        format!(
-            "<p>Everyone is asked to <a href=\"{path}\">{path}</a>.</p><div class=\"stage-controls\">{}</div>",
-            html::button("call-off", "/instructor/class/call-off", &[], "", "Ask no longer")
-        )
-    });
-    Parts::from([
-        ("state", state),
-        ("ballot", ballot),
-        ("call", call),
-        ("members", html::members(&room, true)),
-    ])
+fn room(name: &str, title: &str, content: &str) -> String {
+    // What grows with the class has a row of its own.
+    let wide = if name == "who" { " room-wide" } else { "" };
+    format!(
+        "<section class=\"room{wide}\" id=\"room-{name}\" aria-labelledby=\"{name}-title\"><h2 id=\"{name}-title\">{title}</h2>{content}</section>\n"
+    )
 }
 
-impl Counting {
-    /// What the console shows while the class sees this much.
-    fn max_shown(self) -> Self {
-        match self {
-            Self::Open | Self::Shown => Self::Shown,
-            Self::Revealed => Self::Revealed,
-        }
-    }
-}
-
-async fn events(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    stream::parts(class, &headers, drawn)
-}
-
-const PAGE: &str = "/instructor";
-
-async fn begin(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    let begun = class.change(Reach::Everyone, |room| Ok(room.begin()));
-    class.note(json!({ "what": "begun" }));
-    done(&headers, PAGE, begun.map(drop))
-}
-
-async fn end(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    let ended = class.change(Reach::Everyone, |room| {
-        room.end();
-        Ok(())
-    });
-    class.note(json!({ "what": "ended" }));
-    done(&headers, PAGE, ended)
-}
-
-async fn ask(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
-    let name = Fields::read(&body).get("question").to_owned();
-    let asked = class.find(&name).and_then(|asked| class.change(Reach::Everyone, |room| room.ask(asked)));
-    if asked.is_ok() {
-        class.note(json!({ "what": "asked", "question": name }));
-    }
-    done(&headers, PAGE, asked)
-}
-
-async fn count(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
-    let counted = (|| {
-        let stage = match Fields::read(&body).get("stage") {
-            "open" => Counting::Open,
-            "shown" => Counting::Shown,
-            "revealed" => Counting::Revealed,
-            _ => return Err(Trouble::Bad("The votes are `open`, `shown` or `revealed`.".to_owned())),
-        };
-        let ballot = class.change(Reach::Everyone, |room| room.count(stage).cloned())?;
-        if stage == Counting::Revealed {
-            class.note_votes(&ballot);
-        }
-        Ok(())
-    })();
-    done(&headers, PAGE, counted)
-}
-
-async fn away(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    let away = class.change(Reach::Everyone, |room| {
-        room.put_away();
-        Ok(())
-    });
-    done(&headers, PAGE, away)
-}
-
-async fn call(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
-    let fields = Fields::read(&body);
-    let path = match fields.get("spot").trim().trim_start_matches('#') {
-        "" => fields.get("page").to_owned(),
-        spot => format!("{}#{spot}", fields.get("page")),
-    };
-    let called: Result<()> = class.change(Reach::Everyone, |room| room.call_to(&path).map(drop));
-    done(&headers, PAGE, called)
-}
-
-async fn call_off(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    let called = class.change(Reach::Everyone, |room| {
-        room.call_off();
-        Ok(())
-    });
-    done(&headers, PAGE, called)
-}
-
-async fn remove(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
-    let number = Fields::read(&body).get("number").parse().unwrap_or(0);
-    let removed = class.change(Reach::Board, |room| room.remove(number));
-    if let Ok(name) = &removed {
-        class.note(json!({ "what": "removed", "name": name.as_str() }));
-    }
-    done(&headers, PAGE, removed.map(drop))
+async fn events(_: Instructor, State(console): State<Console>, headers: HeaderMap) -> Response {
+    let class = Arc::clone(&console.class);
+    stream::parts(class, &headers, Some(BEAT), move |_| console.drawn())
 }
 
 /// A page with a link for another device. It is shown once, and is in no stream.

@@ -13,6 +13,7 @@
 //! | `GET /instructor?key=…` | exchanges the one-time link for a cookie |
 //! | `GET /instructor`, `/instructor/events` | the console |
 //! | `POST /instructor/class/…` | what the console does with the class |
+//! | `POST /instructor/feed/…`, `/instructor/weather/…` | … with the market, and with the climate |
 //!
 //! A person is told by a token: 128 random bits, in a browser's cookie or in the file that `cargo lab join` keeps.
 //! Nobody is asked who they are. What is known of them is a name, if they chose one, how far they are in the labs, if
@@ -50,6 +51,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::guard;
+pub(crate) use console::Console;
 use keep::Keep;
 use key::Door;
 use room::{Asked, Ballot, Counting, Room, Trouble};
@@ -136,6 +138,11 @@ impl Class {
             self.called.send_modify(|number| *number += 1);
         }
         Ok(done)
+    }
+
+    /// Has the console drawn anew: something has changed that is not the class's.
+    fn redraw(&self) {
+        self.changed.send_modify(|number| *number += 1);
     }
 
     fn room(&self) -> MutexGuard<'_, Room> {
@@ -267,9 +274,13 @@ impl Fields {
     fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
     }
+
+    fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
 }
 
-/// Everything under `/class`, `/join` and `/instructor`.
+/// Everything under `/class` and `/join`.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>(class: Arc<Class>) -> Router<S> {
     let file = |kind: &'static str, text: &'static str| {
         get(
@@ -280,7 +291,6 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(class: Arc<Class>) -> Rou
     Router::new()
         .merge(board::router())
         .merge(member::router())
-        .merge(console::router())
         .route("/class/-/parts.js", file(SCRIPT, include_str!("../../web/parts.js")))
         .route("/class/-/here.js", file(SCRIPT, include_str!("../../web/here.js")))
         .route("/class/-/here.css", file("text/css; charset=utf-8", include_str!("../../web/here.css")))

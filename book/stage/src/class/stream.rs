@@ -18,7 +18,7 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::Class;
@@ -78,16 +78,19 @@ struct Follow<D> {
     /// The reader has everything up to now, though not from this stream.
     is_current: bool,
     next: Instant,
+    /// How long after a look another is due, although nobody has told of a change.
+    beat: Option<Duration>,
 }
 
-/// Streams the parts that `draw` gives, whenever they change.
-pub(super) fn parts<D>(class: Arc<Class>, headers: &HeaderMap, draw: D) -> Response
+/// Streams the parts that `draw` gives, whenever a change is told and, where there is a `beat`, after each.
+pub(super) fn parts<D>(class: Arc<Class>, headers: &HeaderMap, beat: Option<Duration>, draw: D) -> Response
 where
     D: Fn(&Class) -> Parts + Send + 'static,
 {
     let number = class.changed.subscribe();
     let is_current = last_event(headers) == Some(&*id(&class, *number.borrow()));
-    let follow = Follow { class, draw, number, had: Parts::default(), is_current, next: Instant::now() };
+    let follow =
+        Follow { class, draw, number, had: Parts::default(), is_current, next: Instant::now(), beat };
     let events = stream::unfold(follow, |mut follow| async move {
         let event = follow.event().await?;
         Some((Ok::<_, Infallible>(event), follow))
@@ -99,7 +102,7 @@ impl<D: Fn(&Class) -> Parts> Follow<D> {
     async fn event(&mut self) -> Option<Event> {
         if std::mem::take(&mut self.is_current) {
             // It gets everything with the next change: what is drawn now may already be newer than what it has.
-            self.number.changed().await.ok()?;
+            self.change().await?;
         }
         loop {
             sleep_until(self.next).await;
@@ -111,7 +114,17 @@ impl<D: Fn(&Class) -> Parts> Follow<D> {
                 let event = Event::default().event("parts").id(id(&self.class, number));
                 return Some(event.retry(RETRY).data(data));
             }
-            self.number.changed().await.ok()?;
+            self.change().await?;
+        }
+    }
+
+    /// Returns when it is time for a look.
+    async fn change(&mut self) -> Option<()> {
+        let changed = self.number.changed();
+        match self.beat {
+            // A beat without news is no reason to end.
+            Some(beat) => timeout(beat, changed).await.unwrap_or(Ok(())).ok(),
+            None => changed.await.ok(),
         }
     }
 }

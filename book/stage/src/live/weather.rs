@@ -14,14 +14,21 @@ use super::{House, Named, Numbers, named_page};
 use crate::{guard, weather::Weather};
 
 const GROUP: &str = include_str!("../../web/weather.html");
+const FIELDS: &str = include_str!("../../web/weather-fields.html");
 
 /// The group of controls, as the page shows it in this weather.
 pub(super) fn group(weather: &Weather) -> String {
-    let number = |value: u32| if value == 0 { String::new() } else { value.to_string() };
-    let checked = |is_on: bool| if is_on { " checked" } else { "" };
     GROUP
         .replace("{open}", if weather.is_clear() { "" } else { " open" })
         .replace("{now}", &weather.to_string())
+        .replace("{fields}", &fields(weather))
+}
+
+/// The fields of a form that orders weather, with this one in them.
+pub(crate) fn fields(weather: &Weather) -> String {
+    let number = |value: u32| if value == 0 { String::new() } else { value.to_string() };
+    let checked = |is_on: bool| if is_on { " checked" } else { "" };
+    FIELDS
         .replace("{latency}", &number(weather.latency))
         .replace("{jitter}", &number(weather.jitter))
         .replace("{reader}", &number(weather.reader))

@@ -1,6 +1,7 @@
 //! The stage over plain TCP: what it serves, refuses, shows and cuts.
 
 mod browser;
+mod console;
 mod play;
 mod strangers;
 mod weather;

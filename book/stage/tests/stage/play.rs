@@ -5,7 +5,7 @@ use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 use feed::Feed;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use stage::{Climate, Limits, Site, Stage, Weather, server};
+use stage::{Climate, Desk, Limits, Site, Stage, Weather, server};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -25,6 +25,9 @@ pub(crate) struct Play {
     pub(crate) address: SocketAddr,
     pub(crate) feed: Feed,
     pub(crate) climate: Climate,
+    pub(crate) desk: Desk,
+    /// The way into the console, once.
+    pub(crate) link: String,
     pub(crate) stop: Option<oneshot::Sender<()>>,
     pub(crate) served: JoinHandle<()>,
 }
@@ -50,12 +53,13 @@ impl Play {
         let listener = server::listen(0).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stage = Stage::new(&root(), Site::read(site.path()).unwrap(), &feed).with_limits(limits);
-        let climate = stage.climate();
+        let (climate, desk) = (stage.climate(), stage.desk());
+        let link = stage.class().link().unwrap();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
             stage.serve(listener, async { drop(stopped.await) }).await;
         });
-        Self { address, feed, climate, stop: Some(stop), served }
+        Self { address, feed, climate, desk, link, stop: Some(stop), served }
     }
 
     /// Sends these bytes on a new connection and reads the answer to its end.

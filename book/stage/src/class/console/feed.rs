@@ -1,0 +1,89 @@
+//! The console's room of the feed: the market starts and pauses, its pace, its payload, its log.
+
+use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Response, routing::post};
+use feed::Update;
+use serde_json::Value;
+
+use super::{Console, PAGE};
+use crate::{
+    class::{Fields, done, html, key::Instructor, room::Trouble},
+    desk::{Desk, NoSuchTrading},
+};
+
+pub(super) fn router() -> Router<Console> {
+    Router::new()
+        .route("/instructor/feed/trade", post(trade))
+        .route("/instructor/feed/set", post(set))
+        .route("/instructor/feed/anew", post(anew))
+}
+
+/// Where the market stands, and what can be ordered of it.
+pub(super) fn drawn(desk: &Desk) -> String {
+    let trading = desk.trading();
+    let (state, to, class, word) = match trading.is_on {
+        true => ("The market trades.", "off", "", "Pause the market"),
+        false => ("The market is paused.", "on", "primary", "Start the market"),
+    };
+    let away = desk.is_away().map_or_else(String::new, |why| {
+        format!(
+            "<p class=\"class-call\">The log is out of reach: {}. Nothing is published, and visitors stay.</p>",
+            html::escape(&why)
+        )
+    });
+    let (epoch, seq, newest) = desk.stands_at();
+    let price = newest.as_ref().map_or_else(|| "none yet".to_owned(), price);
+    let ((slowest, quickest), most) = Desk::bounds();
+    let (pace, payload) = (trading.per_second, trading.payload);
+    format!(
+        "{away}<p><strong>{state}</strong></p>\
+         <dl class=\"room-figures\"><div><dt>Price</dt><dd>{price}</dd></div><div><dt>Update</dt><dd>{seq}</dd></div>\
+         <div><dt>Epoch</dt><dd>{}</dd></div></dl>\
+         <div class=\"stage-controls\">{}</div>\
+         <form method=\"post\" action=\"/instructor/feed/set\" class=\"room-form\"><div class=\"stage-fields\">\
+         <label>Moves <span><input id=\"pace\" type=\"number\" name=\"pace\" value=\"{pace}\" min=\"{slowest}\" max=\"{quickest}\" step=\"any\" inputmode=\"decimal\"> a second</span></label>\
+         <label>Payload beyond the price <span><input id=\"payload\" type=\"number\" name=\"payload\" value=\"{payload}\" min=\"0\" max=\"{most}\" inputmode=\"numeric\"> bytes</span></label>\
+         </div><div class=\"stage-controls\"><button id=\"set-feed\">Set pace and payload</button></div></form>\
+         <p class=\"stage-hint\">From {slowest} to {quickest} moves a second; {most} bytes at most. The market obeys at once, for everybody.</p>\
+         <details id=\"anew-what\"><summary>Begin the log anew</summary>\
+         <p>What clients see of a server that was started again: another epoch, numbers from 1, every stream ends. \
+         Whoever knows the epoch notices at once. Who compares bare numbers, as lab 3 does, hears nothing until they have passed its own.</p>{}</details>",
+        html::escape(epoch),
+        html::button("trade", "/instructor/feed/trade", &[("to", to)], class, word),
+        html::button("anew", "/instructor/feed/anew", &[], "stage-cut", "Begin anew, now"),
+    )
+}
+
+/// `BMRI 6125`, or what an update says that is no price.
+fn price(update: &Update) -> String {
+    match (&update.data["symbol"], &update.data["price"]) {
+        (Value::String(symbol), price @ Value::Number(_)) => format!("{} {price}", html::escape(symbol)),
+        _ => html::escape(&update.data.to_string().chars().take(40).collect::<String>()),
+    }
+}
+
+/// Answers, once every console has been told.
+fn obeyed(console: &Console, headers: &HeaderMap, order: Result<(), NoSuchTrading>) -> Response {
+    console.class.redraw();
+    done(headers, PAGE, order.map_err(|refused| Trouble::Bad(refused.to_string())))
+}
+
+async fn trade(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
+    let is_on = match Fields::read(&body).get("to") {
+        "on" => true,
+        "off" => false,
+        _ => return done(&headers, PAGE, Err(Trouble::Bad("The market is `on` or `off`.".to_owned()))),
+    };
+    console.desk.trade(is_on);
+    obeyed(&console, &headers, Ok(()))
+}
+
+async fn set(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
+    let fields = Fields::read(&body);
+    let set = console.desk.set(fields.get("pace"), fields.get("payload"));
+    obeyed(&console, &headers, set)
+}
+
+async fn anew(_: Instructor, State(console): State<Console>, headers: HeaderMap) -> Response {
+    let begun = console.desk.begin_anew();
+    obeyed(&console, &headers, begun)
+}
