@@ -31,7 +31,7 @@ impl std::error::Error for NoSuchTrading {}
 
 impl Desk {
     /// The desk of a market that trades, or will trade, on `feed`.
-    pub(crate) fn new(feed: &Feed) -> Self {
+    pub fn new(feed: &Feed) -> Self {
         Self { feed: feed.clone(), orders: Arc::new(watch::Sender::new(Trading::default())) }
     }
 

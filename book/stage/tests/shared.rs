@@ -289,7 +289,7 @@ async fn one_stage_trades_and_when_it_dies_the_market_goes_on_from_its_prices() 
         Node::start(async move {
             let opened = source.open().await.expect("Redis answers");
             let feed = opened.feed.clone();
-            tokio::spawn(opened.trade());
+            tokio::spawn(opened.trade(stage::Desk::new(&feed)));
             feed
         })
         .await
