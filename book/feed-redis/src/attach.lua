@@ -1,6 +1,7 @@
 -- Which log is this? Gives its epoch and its head.
 -- KEYS: the log's name, its stream.
--- ARGV: the epoch a new log would have; the epoch, the number and the mark of the last update that this node has told.
+-- ARGV: the epoch a new log would have; the epoch, the number and the mark of the last update that this node has told;
+-- after how many milliseconds without a node the log is forgotten, 0 for never.
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 local head = redis.call('HGET', KEYS[1], 'head') or '0'
 local known, seen, mark = ARGV[2], ARGV[3], ARGV[4]
@@ -28,5 +29,10 @@ if not whole() then
   epoch, head = ARGV[1], '0'
   redis.call('DEL', KEYS[2])
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'head', head)
+end
+if ARGV[5] ~= '0' then
+  -- Every node comes by here, each second while nothing happens, so this is told anew as long as there is one.
+  redis.call('PEXPIRE', KEYS[1], ARGV[5])
+  redis.call('PEXPIRE', KEYS[2], ARGV[5])
 end
 return { epoch, head }

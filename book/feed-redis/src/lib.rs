@@ -10,6 +10,9 @@
 //! | `beyond-fetch:log` | the stream, cut to the log's capacity; an update's ID is `NUMBER-0` |
 //! | `beyond-fetch:turn` | the node whose turn it is (see [`Shared::in_turn`]); expires |
 //!
+//! That is the feed. Another [`Log`] has another name in place of `beyond-fetch`, and can be one that Redis forgets
+//! some time after the last node has gone.
+//!
 //! An entry has its `epoch`, its `data` as JSON, and in `by` a mark that no
 //! other has. Everything that must happen in one step is a script in Lua.
 //!
@@ -75,6 +78,26 @@ impl fmt::Debug for Address {
     }
 }
 
+/// Which log is meant, and what it is like. All nodes say the same of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// Its name in Redis.
+    pub name: &'static str,
+    /// Whose it is, for a sentence: the *feed's* Redis.
+    pub whose: &'static str,
+    /// How many updates it keeps.
+    pub capacity: usize,
+    /// How long after the last node has gone Redis forgets it; never, where there is nothing here.
+    pub forgotten_after: Option<Duration>,
+}
+
+impl Log {
+    /// The feed, with so many updates.
+    pub fn feed(capacity: usize) -> Self {
+        Self { name: "beyond-fetch", whose: "feed", capacity, forgotten_after: None }
+    }
+}
+
 /// A log that this process shares with others.
 #[derive(Clone, Debug)]
 pub struct Shared {
@@ -83,18 +106,26 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Finds the log, or begins it, and takes a copy of it. The log keeps the last `capacity` updates.
+    /// Finds the feed, or begins it, and takes a copy of it. It keeps the last `capacity` updates.
+    ///
+    /// # Errors
+    /// As [`Shared::open`].
+    pub async fn connect(address: &Address, capacity: usize) -> Result<Self, ConnectError> {
+        Self::open(address, Log::feed(capacity)).await
+    }
+
+    /// Finds a log, or begins it, and takes a copy of it.
     ///
     /// # Errors
     /// [`ConnectError::NoRedis`], after two seconds at most for each answer.
-    pub async fn connect(address: &Address, capacity: usize) -> Result<Self, ConnectError> {
+    pub async fn open(address: &Address, log: Log) -> Result<Self, ConnectError> {
         let refused = |error: &redis::RedisError| ConnectError::NoRedis {
             place: address.to_string(),
             why: told(error),
         };
-        let node = Arc::new(Node::new(address, capacity).map_err(|error| refused(&error))?);
+        let node = Arc::new(Node::new(address, log).map_err(|error| refused(&error))?);
         let told = node.attach(&Default::default()).await.map_err(|error| refused(&error))?;
-        let (feed, copy) = Feed::copy_of(Arc::<Node>::clone(&node), &told.epoch, capacity);
+        let (feed, copy) = Feed::copy_of(Arc::<Node>::clone(&node), &told.epoch, log.capacity);
         let caught_up = reader::spawn(Arc::clone(&node), copy, told.epoch);
         // From its first moment the feed has what the log has, unless Redis has just gone again.
         let _ = tokio::time::timeout(PATIENCE, caught_up).await;

@@ -16,11 +16,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{Address, PATIENCE};
-
-const NAME: &str = "beyond-fetch";
-pub(crate) const STREAM: &str = "beyond-fetch:log";
-pub(crate) const TURN: &str = "beyond-fetch:turn";
+use crate::{Address, Log, PATIENCE};
 
 const ATTACH: &str = include_str!("attach.lua");
 const PUBLISH: &str = include_str!("publish.lua");
@@ -44,7 +40,9 @@ pub(crate) struct Node {
     place: String,
     /// Unlike every other's.
     pub(crate) id: String,
-    capacity: usize,
+    log: Log,
+    /// The log's stream.
+    pub(crate) stream: String,
     /// Counts what was published here.
     published: AtomicU64,
     /// What this node's copy has.
@@ -60,13 +58,14 @@ impl fmt::Debug for Node {
 }
 
 impl Node {
-    pub(crate) fn new(address: &Address, capacity: usize) -> RedisResult<Self> {
+    pub(crate) fn new(address: &Address, log: Log) -> RedisResult<Self> {
         let client = Client::open(address.0.clone())?;
         Ok(Self {
             client,
             place: address.to_string(),
             id: drawn()?,
-            capacity: capacity.max(1),
+            stream: format!("{}:log", log.name),
+            log: Log { capacity: log.capacity.max(1), ..log },
             published: AtomicU64::new(0),
             told: watch::Sender::new(Told::default()),
             line: Mutex::new(None),
@@ -76,6 +75,16 @@ impl Node {
     /// Where Redis is, for people.
     pub(crate) fn place(&self) -> &str {
         &self.place
+    }
+
+    /// Whose log it is, for people.
+    pub(crate) fn whose(&self) -> &'static str {
+        self.log.whose
+    }
+
+    /// The key of what only one node may do.
+    pub(crate) fn turn(&self) -> String {
+        format!("{}:turn", self.log.name)
     }
 
     /// A new connection on which an answer may take that much longer than usual.
@@ -105,14 +114,29 @@ impl Node {
 
     /// Which log this is, to a node that has told so much of it. Gives where the log stands.
     pub(crate) async fn attach(&self, told: &Told) -> RedisResult<Place> {
-        self.ask(&attach(told)?).await.map(|(epoch, seq)| Place { epoch, seq })
+        self.ask(&self.attaching(told)?).await.map(|(epoch, seq)| Place { epoch, seq })
+    }
+
+    /// The command that [`Node::attach`] asks.
+    pub(crate) fn attaching(&self, told: &Told) -> RedisResult<Cmd> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(ATTACH).arg(2).arg(self.log.name).arg(&self.stream);
+        command.arg(drawn()?).arg(&told.epoch).arg(told.seq).arg(&told.mark);
+        command.arg(self.forgotten_after());
+        Ok(command)
+    }
+
+    /// In milliseconds; 0 for never.
+    fn forgotten_after(&self) -> u64 {
+        self.log.forgotten_after.map_or(0, |time| time.as_millis() as u64)
     }
 
     async fn append(&self, told: &Told, mark: &str, data: &str, again: bool) -> RedisResult<Option<u64>> {
         let mut command = redis::cmd("EVAL");
-        command.arg(PUBLISH).arg(2).arg(NAME).arg(STREAM);
+        command.arg(PUBLISH).arg(2).arg(self.log.name).arg(&self.stream);
         command.arg(&told.epoch).arg(told.seq).arg(mark).arg(data);
-        command.arg(self.capacity).arg(if again { "again" } else { "first" });
+        command.arg(self.log.capacity).arg(if again { "again" } else { "first" });
+        command.arg(self.forgotten_after());
         self.ask(&command).await
     }
 
@@ -168,14 +192,6 @@ impl Keeper for Node {
 pub(crate) struct Place {
     pub(crate) epoch: String,
     pub(crate) seq: u64,
-}
-
-/// The command that [`Node::attach`] asks.
-pub(crate) fn attach(told: &Told) -> RedisResult<Cmd> {
-    let mut command = redis::cmd("EVAL");
-    command.arg(ATTACH).arg(2).arg(NAME).arg(STREAM);
-    command.arg(drawn()?).arg(&told.epoch).arg(told.seq).arg(&told.mark);
-    Ok(command)
 }
 
 /// A name that nobody else draws.

@@ -7,7 +7,7 @@ use redis::RedisResult;
 use tokio::sync::oneshot;
 
 use crate::{
-    node::{Node, Place, STREAM, Told, Wait, attach},
+    node::{Node, Place, Told, Wait},
     told,
 };
 
@@ -69,7 +69,8 @@ impl Reader {
             if self.copy.set_health(Health::Away { why: why.clone() }) {
                 tracing::warn!(
                     place = self.node.place(),
-                    "the feed's Redis is out of reach ({why}): visitors stay and hear nothing new until it is back"
+                    "the {}'s Redis is out of reach ({why}): visitors stay and hear nothing new until it is back",
+                    self.node.whose()
                 );
             }
             self.wait.long_enough().await;
@@ -80,7 +81,7 @@ impl Reader {
     async fn read(&mut self) -> RedisResult<Infallible> {
         let mut line = self.node.connect(BEAT).await?;
         loop {
-            let (epoch, seq) = attach(&self.told)?.query_async(&mut line).await?;
+            let (epoch, seq) = self.node.attaching(&self.told)?.query_async(&mut line).await?;
             let log = Place { epoch, seq };
             if log.epoch != self.told.epoch {
                 self.begin(&log.epoch);
@@ -92,7 +93,7 @@ impl Reader {
                 .arg("BLOCK")
                 .arg(BEAT.as_millis() as u64)
                 .arg("STREAMS")
-                .arg(STREAM);
+                .arg(&self.node.stream);
             loop {
                 if self.told.seq >= log.seq {
                     self.is_well();
@@ -123,7 +124,8 @@ impl Reader {
                 }
                 _ => tracing::warn!(
                     place = self.node.place(),
-                    "entry {id} of the stream {STREAM} was not written by a stage and is left out"
+                    "entry {id} of the stream {} was not written by a stage and is left out",
+                    self.node.stream
                 ),
             }
             self.read_to = id;
@@ -135,7 +137,8 @@ impl Reader {
     fn begin(&mut self, epoch: &str) {
         tracing::warn!(
             place = self.node.place(),
-            "the log in Redis is another one: it begins at 1 again, and visitors who come back are told"
+            "the {}'s log in Redis is another one: it begins at 1 again, and whoever comes back is told",
+            self.node.whose()
         );
         self.told = Told { epoch: epoch.to_owned(), ..Told::default() };
         self.read_to = String::from(START);
@@ -150,7 +153,8 @@ impl Reader {
             tracing::warn!(
                 place = self.node.place(),
                 seq = self.told.seq,
-                "the feed's Redis is back, and the feed has caught up"
+                "the {0}'s Redis is back, and the {0} has caught up",
+                self.node.whose()
             );
         }
     }

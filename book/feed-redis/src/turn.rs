@@ -8,7 +8,7 @@ use std::{
 use redis::RedisResult;
 use tokio::time::sleep;
 
-use crate::{Shared, node::TURN};
+use crate::Shared;
 
 const TAKE: &str = include_str!("turn.lua");
 
@@ -61,7 +61,7 @@ impl Shared {
 
     async fn take_turn(&self) -> RedisResult<bool> {
         let mut command = redis::cmd("EVAL");
-        command.arg(TAKE).arg(1).arg(TURN).arg(&self.node.id).arg(TURN_LASTS.as_millis() as u64);
+        command.arg(TAKE).arg(1).arg(self.node.turn()).arg(&self.node.id).arg(TURN_LASTS.as_millis() as u64);
         self.node.ask(&command).await
     }
 }

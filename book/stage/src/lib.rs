@@ -17,6 +17,7 @@ mod ear;
 pub mod editor;
 pub mod error;
 mod guard;
+mod health;
 mod labs;
 pub mod limits;
 pub mod line;

@@ -141,18 +141,16 @@ async fn serve(serving: Serving, root: PathBuf, target: PathBuf) -> Result<(), S
         Ok(site) => site?,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
-    let feed = opened.feed.clone();
     let port = listener.local_addr().map_or(port, |address| address.port());
     let limits = Limits { per_address: connections_per_address, ..Limits::default() };
     allow_files(limits.connections);
-    let stage = Stage::new(&root, site, &feed).with_limits(limits);
-    tokio::spawn(opened.trade(stage.desk()));
+    let stage = Stage::on(&root, site, opened).with_limits(limits);
     println!("http://127.0.0.1:{port}/  (Ctrl-C ends it)");
-    match stage.class().link() {
+    match stage.class().link().await {
         Ok(link) => {
             println!("The instructor's console, a link that works once: http://127.0.0.1:{port}{link}")
         }
-        Err(error) => eprintln!("There is no link to the instructor's console: {error}."),
+        Err(error) => eprintln!("There is no link to the instructor's console. {error}"),
     }
     if public {
         tell_everyone(&stage, port);

@@ -35,12 +35,13 @@ use crate::{
     class::{self, Class, Console},
     climate::Climate,
     desk::Desk,
-    guard,
+    guard, health,
     limits::{Doors, Limits},
     line::{Line, Tap},
     live,
     metrics::{self, Counts, Metrics},
     site::Site,
+    source::Opened,
     weather::Weather,
 };
 
@@ -117,7 +118,7 @@ impl Stage {
         let metrics = get(metrics::metrics).with_state(Metrics::new(&climate, &counts));
         let router = Router::new()
             .route("/", get(|| async { Redirect::temporary("/en/") }))
-            .route("/healthz", get(|| async { "The stage is up.\n" }))
+            .merge(health::router(&class, feed))
             .route("/metrics", metrics)
             .merge(live::router(root, feed, &climate))
             .merge(class::router(Arc::clone(&class)))
@@ -131,6 +132,22 @@ impl Stage {
             .layer(DefaultBodyLimit::max(BODY))
             .layer(middleware::from_fn(guard::guard));
         Self { router, class, draining, climate, desk, limits: Limits::default(), counts }
+    }
+
+    /// A stage on what [`Source::open`] gave: a market trades on its feed as the stage's desk says, and where stages
+    /// share the feed, they hold one class.
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime: that is where it trades.
+    ///
+    /// [`Source::open`]: crate::Source::open
+    pub fn on(root: &Path, site: Site, opened: Opened) -> Self {
+        let stage = Self::new(root, site, &opened.feed);
+        if let Some(log) = &opened.class {
+            stage.class.share(log.clone());
+        }
+        tokio::spawn(opened.trade(stage.desk()));
+        stage
     }
 
     /// The class that this stage can hold.

@@ -1,14 +1,22 @@
 //! Where the stage's feed is kept: in its own memory, or in a Redis that several stages share.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use feed::{Feed, Market};
-use feed_redis::{Address, ConnectError, Shared};
+use feed_redis::{Address, ConnectError, Log, Shared};
 
-use crate::{StageError, desk::Desk};
+use crate::{StageError, class, desk::Desk};
 
 /// How many updates a stage's feed keeps.
 const KEPT: usize = 1_000;
+
+/// The log of a class that several stages hold. Names and votes are in it, so it does not outlive the stages for long.
+const CLASS: Log = Log {
+    name: "beyond-fetch:class",
+    whose: "class",
+    capacity: class::KEPT,
+    forgotten_after: Some(Duration::from_secs(10 * 60)),
+};
 
 /// What `--feed` says.
 #[derive(Clone, Debug, Default)]
@@ -40,11 +48,13 @@ impl fmt::Display for Source {
     }
 }
 
-/// A feed, and what it takes to trade on it.
+/// A feed, what it takes to trade on it, and where a class is kept that several stages hold.
 #[derive(Clone, Debug)]
 pub struct Opened {
     /// The feed that every lab publishes from.
     pub feed: Feed,
+    /// The log of the class, where stages share it.
+    pub class: Option<Feed>,
     shared: Option<Shared>,
 }
 
@@ -55,10 +65,11 @@ impl Source {
     /// [`StageError::Feed`] where there is no such Redis.
     pub async fn open(&self) -> Result<Opened, StageError> {
         match self {
-            Self::Memory => Ok(Opened { feed: Feed::begun_now(KEPT), shared: None }),
+            Self::Memory => Ok(Opened { feed: Feed::begun_now(KEPT), class: None, shared: None }),
             Self::Redis(address) => {
                 let shared = Shared::connect(address, KEPT).await.map_err(StageError::Feed)?;
-                Ok(Opened { feed: shared.feed(), shared: Some(shared) })
+                let class = Shared::open(address, CLASS).await.map_err(StageError::Feed)?;
+                Ok(Opened { feed: shared.feed(), class: Some(class.feed()), shared: Some(shared) })
             }
         }
     }
@@ -67,8 +78,8 @@ impl Source {
 impl Opened {
     /// Lets a market move prices on the feed, for ever, as the desk says. Where stages share it, one of them trades,
     /// and another goes on when it dies.
-    pub async fn trade(self, desk: Desk) {
-        let Self { feed, shared } = self;
+    pub(crate) async fn trade(self, desk: Desk) {
+        let Self { feed, shared, .. } = self;
         let market = || Market::new(1).trade_as(feed.clone(), desk.orders());
         match shared {
             None => market().await,

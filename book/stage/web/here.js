@@ -34,8 +34,10 @@ function make(tag, properties, ...children) {
 
 // In place before it says anything, so that a screen reader hears it; near the start, so that the keyboard finds it.
 const banner = make('div', { className: 'class-banner', hidden: true });
-banner.setAttribute('role', 'status');
-(document.querySelector('.skip') ?? document.body.firstElementChild)?.after(banner);
+/** What is wrong with the stage itself, while something is. */
+const store = make('p', { className: 'class-store' });
+for (const part of [banner, store]) part.setAttribute('role', 'status');
+(document.querySelector('.skip') ?? document.body.firstElementChild)?.after(make('div', { className: 'class-foot' }, store, banner));
 
 /** A path of this stage in words: the chapter's title where the list of chapters has it. @param {string} path */
 function called(path) {
@@ -209,8 +211,9 @@ async function listen() {
   const stream = new EventSource('/class/here');
   source = stream;
   const hear = (/** @type {MessageEvent<string>} */ event) => {
-    const { call, question } = JSON.parse(event.data);
-    told(call, question, event.lastEventId.split('-')[0] ?? '');
+    const { era, call, question, store: notice } = JSON.parse(event.data);
+    if (store.textContent !== (notice ?? '')) store.textContent = notice ?? '';
+    told(call, question, era);
     vote(question);
   };
   stream.addEventListener('class', hear);

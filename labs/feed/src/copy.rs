@@ -88,6 +88,17 @@ impl Feed {
         self.0.elsewhere.as_ref().map_or(Health::Well, |elsewhere| elsewhere.health.borrow().clone())
     }
 
+    /// Returns once the feed is otherwise than `known`; for a feed in memory, never.
+    pub async fn is_otherwise(&self, known: &Health) {
+        let changed = match &self.0.elsewhere {
+            Some(elsewhere) => elsewhere.health.subscribe().wait_for(|now| now != known).await.is_ok(),
+            None => false,
+        };
+        if !changed {
+            std::future::pending::<()>().await;
+        }
+    }
+
     fn has_reached(&self, place: &Cursor) -> bool {
         let log = self.log();
         match &place.epoch {

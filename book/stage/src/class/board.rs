@@ -36,7 +36,7 @@ async fn board(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response 
         parts.html("labs"),
         parts.html("members")
     );
-    let page = html::page("The class", "class-projected", Some("/class/events"), &content);
+    let page = html::page("The class", "class-projected", Some(("/class/events", &parts)), &content);
     ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()
 }
 
@@ -80,7 +80,7 @@ fn draw(class: &Class) -> Parts {
         None if room.is_on() => String::new(),
         None => "<p class=\"stage-hint\">No class is on. It begins when the instructor opens the console: its link is printed in the terminal.</p>".to_owned(),
     };
-    Parts::from([
+    class.parts([
         ("question", question),
         ("labs", html::labs(&room)),
         ("members", html::members(&room, false)),

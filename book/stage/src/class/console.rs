@@ -10,6 +10,13 @@ mod weather;
 
 use std::{sync::Arc, time::Duration};
 
+use super::{
+    BODY, Class, address, done, html,
+    key::{Door, Instructor},
+    order::Order,
+    stream::{self, Parts},
+};
+use crate::{climate::Climate, desk::Desk, server::Connection};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Extension, FromRef, Query, State},
@@ -17,15 +24,6 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use serde_json::json;
-
-use super::{
-    BODY, Class, Reach, address, html,
-    key::{Door, Instructor},
-    room::Trouble,
-    stream::{self, Parts},
-};
-use crate::{climate::Climate, desk::Desk, server::Connection};
 
 /// How long a link for another device can be used.
 const LINK: Duration = Duration::from_secs(10 * 60);
@@ -75,7 +73,7 @@ impl Console {
 
     fn drawn(&self) -> Parts {
         let room = self.class.room();
-        Parts::from([
+        self.class.parts([
             ("state", class::state(&room)),
             ("ballot", class::ballot(&self.class, &room)),
             ("call", class::called(&room)),
@@ -99,11 +97,11 @@ async fn console(
     let key = query.iter().find(|(name, _)| name == "key").map(|(_, key)| key);
     // Whoever only looks at a link (HEAD) has not opened it.
     if let Some(key) = key.filter(|_| method == Method::GET) {
-        return match class.door.enter(key, &headers, Some(peer)).await {
+        return match class.enter(key, &headers, peer).await {
             Ok(cookie) => {
-                let begun = class.change(Reach::Everyone, |room| Ok(room.begin()));
-                if begun == Ok(true) {
-                    class.note(json!({ "what": "begun" }));
+                if let Err(trouble) = class.order(Order::Begin).await {
+                    // The console says so, and has a button for it.
+                    tracing::warn!("no class begins with the console: {}", trouble.sentence());
                 }
                 tracing::info!("the instructor's console was opened");
                 let keep = [(header::CACHE_CONTROL, "no-store")];
@@ -149,7 +147,7 @@ fn page(console: &Console) -> String {
         part("state"),
         rooms.concat(),
     );
-    html::page("The console", "console", Some("/instructor/events"), &content)
+    html::page("The console", "console", Some(("/instructor/events", &parts)), &content)
 }
 
 fn room(name: &str, title: &str, content: &str) -> String {
@@ -167,10 +165,11 @@ async fn events(_: Instructor, State(console): State<Console>, headers: HeaderMa
 
 /// A page with a link for another device. It is shown once, and is in no stream.
 async fn link(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    let Ok(key) = class.door.link(Some(LINK)) else {
-        return Trouble::Full("The stage can make no link now.").into_response();
+    let link = match class.link_within(Some(LINK)).await {
+        Ok(link) => link,
+        Err(trouble) => return done(&headers, PAGE, Err(trouble)),
     };
-    let url = format!("{}/instructor?key={key}", class.address(&headers));
+    let url = format!("{}{link}", class.address(&headers));
     let content = format!(
         "{}<main class=\"stage-main class-link\">\n<h1>A link for another device</h1>\n\
          <p class=\"stage-lede\">It opens the console once, within ten minutes. Show it to nobody else.</p>\n\

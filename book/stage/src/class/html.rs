@@ -7,24 +7,26 @@ use press::PageOutline;
 use super::{
     Class, name_of,
     room::{Ballot, Counting, Member, Progress, Room},
+    stream::Parts,
 };
 use crate::labs::{Entry, LABS};
 
-/// A whole page of the stage. `events` is the stream that keeps its parts new.
-pub(super) fn page(title: &str, class: &str, events: Option<&str>, content: &str) -> String {
-    let (events, script) = match events {
-        Some(events) => (
+/// A whole page of the stage. `events` is the stream that keeps its parts new, and the parts as they are.
+pub(super) fn page(title: &str, class: &str, events: Option<(&str, &Parts)>, content: &str) -> String {
+    let (events, script, store) = match events {
+        Some((events, parts)) => (
             format!(" data-events=\"{events}\""),
             "<script type=\"module\" src=\"/class/-/parts.js\"></script>\n",
+            format!("<p class=\"class-store\" id=\"store\" role=\"status\">{}</p>\n", parts.html("store")),
         ),
-        None => (String::new(), ""),
+        None => (String::new(), "", String::new()),
     };
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title} · Beyond fetch</title>\n<link rel=\"icon\" href=\"data:,\">\n\
          <link rel=\"stylesheet\" href=\"/live/-/stage.css\">\n{script}</head>\n\
-         <body class=\"stage {class}\"{events}>\n{content}\
+         <body class=\"stage {class}\"{events}>\n{store}{content}\
          <p class=\"class-said\" id=\"said\" role=\"status\"></p>\n</body>\n</html>\n"
     )
 }

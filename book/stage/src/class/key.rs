@@ -3,15 +3,17 @@
 //! A key and a session are 128 random bits each. The stage keeps their SHA-256 only, and compares all of it. A link
 //! that worked is remembered as used, so that whoever opens it a second time is told so. Who guesses is made to wait,
 //! longer each time, a few at a time; the others are sent away. The right key is never made to wait.
+//!
+//! Stages that share a class share its [`Keys`], hashes only: a link works once on any of them, and its cookie on all.
 
 use std::{
     collections::VecDeque,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, OnceLock, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use axum::{
@@ -19,9 +21,10 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{Html, IntoResponse, Response},
 };
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::html;
+use super::{html, shared::Sharing};
 use crate::{guard::wants_page, server::Connection, visitor::cookie};
 
 /// The cookie's name.
@@ -39,7 +42,8 @@ const GUESSES: usize = 4;
 /// After this long without a guess, waiting begins anew.
 const FORGIVEN: Duration = Duration::from_secs(60);
 
-type Hash = [u8; 32];
+/// What the stage keeps of a secret.
+pub(crate) type Hash = [u8; 32];
 
 /// Who may come to the console. Clones are one door.
 #[derive(Clone, Default)]
@@ -47,18 +51,26 @@ pub(crate) struct Door(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    state: Mutex<State>,
+    keys: Mutex<Keys>,
+    guesses: Mutex<Guesses>,
     guessing: AtomicUsize,
     sent_away: AtomicU64,
+    /// Where the keys come from, if other stages have them, too.
+    shared: OnceLock<Weak<Sharing>>,
+}
+
+/// What opens the door. Times are in milliseconds since 1970.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Keys {
+    links: VecDeque<(Hash, Option<u64>)>,
+    used: VecDeque<Hash>,
+    sessions: VecDeque<(Hash, u64)>,
 }
 
 #[derive(Default)]
-struct State {
-    links: VecDeque<(Hash, Option<Instant>)>,
-    used: VecDeque<Hash>,
-    sessions: VecDeque<(Hash, Instant)>,
-    guesses: u32,
-    guessed: Option<Instant>,
+struct Guesses {
+    number: u32,
+    last: Option<Instant>,
 }
 
 /// Why a key opens nothing.
@@ -88,73 +100,92 @@ impl Refused {
     }
 }
 
-impl Door {
-    /// A key for a link that works once, within this time if there is one.
-    ///
-    /// # Errors
-    /// When the system has no random numbers to give.
-    pub(crate) fn link(&self, within: Option<Duration>) -> Result<String, getrandom::Error> {
-        let key = random()?;
-        let mut state = self.state();
+impl Keys {
+    /// Lets a link's key in, once, until this time if there is one.
+    pub(crate) fn add(&mut self, link: Hash, until: Option<u64>) {
         // The first one, from the terminal, is the last to be forgotten: it has no time limit.
-        if state.links.len() >= LINKS {
-            let timed = state.links.iter().position(|(_, until)| until.is_some()).unwrap_or(0);
-            state.links.remove(timed);
+        if self.links.len() >= LINKS {
+            let timed = self.links.iter().position(|(_, until)| until.is_some()).unwrap_or(0);
+            self.links.remove(timed);
         }
-        state.links.push_back((hash(&key), within.map(|within| Instant::now() + within)));
-        Ok(key)
+        self.links.push_back((link, until));
     }
 
-    /// Takes a link's key; gives the cookie for the browser.
-    fn exchange(&self, key: &str) -> Result<HeaderValue, Refused> {
-        let key = hash(key);
-        let session = random().map_err(|_| Refused::Unknown)?;
-        let mut state = self.state();
-        let now = Instant::now();
-        state.links.retain(|(_, until)| until.is_none_or(|until| until > now));
-        let Some(at) = state.links.iter().position(|(link, _)| same(link, &key)) else {
-            let used = state.used.iter().any(|used| same(used, &key));
+    /// Takes a link's key; the session opens the door from now on.
+    pub(crate) fn exchange(&mut self, link: &Hash, session: Hash, now: u64) -> Result<(), Refused> {
+        self.links.retain(|(_, until)| until.is_none_or(|until| until > now));
+        let Some(at) = self.links.iter().position(|(other, _)| same(other, link)) else {
+            let used = self.used.iter().any(|used| same(used, link));
             return Err(if used { Refused::Used } else { Refused::Unknown });
         };
-        state.links.remove(at);
-        push(&mut state.used, key, USED);
-        push(&mut state.sessions, (hash(&session), now + SESSION), SESSIONS);
-        let cookie = format!(
-            "{COOKIE}={session}; Path=/instructor; Max-Age={}; HttpOnly; SameSite=Strict",
-            SESSION.as_secs()
-        );
-        HeaderValue::from_str(&cookie).map_err(|_| Refused::Unknown)
+        self.links.remove(at);
+        push(&mut self.used, *link, USED);
+        push(&mut self.sessions, (session, now + SESSION.as_millis() as u64), SESSIONS);
+        Ok(())
+    }
+
+    /// Whether a link's key is one, or was.
+    pub(crate) fn has(&self, link: &Hash) -> bool {
+        let links = self.links.iter().map(|(link, _)| link);
+        links.chain(&self.used).fold(false, |has, other| has | same(other, link))
+    }
+
+    fn opens(&self, session: &Hash) -> bool {
+        let now = now();
+        self.sessions
+            .iter()
+            .fold(false, |known, (other, until)| known | (same(other, session) && *until > now))
+    }
+}
+
+/// The cookie for a browser that came by a link, and what is kept of it.
+///
+/// # Errors
+/// When the system has no random numbers to give.
+pub(crate) fn session() -> Result<(HeaderValue, Hash), getrandom::Error> {
+    let session = random()?;
+    let cookie = format!(
+        "{COOKIE}={session}; Path=/instructor; Max-Age={}; HttpOnly; SameSite=Strict",
+        SESSION.as_secs()
+    );
+    // Of hexadecimal digits and the text above, which a header may hold.
+    let cookie = HeaderValue::from_str(&cookie).map_err(|_| getrandom::Error::UNEXPECTED)?;
+    Ok((cookie, hash(&session)))
+}
+
+impl Door {
+    pub(crate) fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.0.keys.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Has the keys in common with other stages from now on.
+    pub(crate) fn share(&self, sharing: &Arc<Sharing>) {
+        let _ = self.0.shared.set(Arc::downgrade(sharing));
     }
 
     /// Whether the request comes from a browser that exchanged a link.
-    fn knows(&self, headers: &HeaderMap) -> Result<(), Refused> {
+    async fn knows(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let session = hash(cookie(headers, COOKIE).ok_or(Refused::Missing)?);
-        let now = Instant::now();
-        let known = self
-            .state()
-            .sessions
-            .iter()
-            .fold(false, |known, (other, until)| known | (same(other, &session) && *until > now));
-        if known { Ok(()) } else { Err(Refused::Unknown) }
+        if self.sure(|keys| keys.opens(&session)).await { Ok(()) } else { Err(Refused::Unknown) }
     }
 
-    /// Exchanges a key for the answer's cookie.
-    ///
-    /// # Errors
+    /// Whether something holds for the keys; where other stages have them, too, it may only just have become so.
+    pub(crate) async fn sure(&self, holds: impl Fn(&Keys) -> bool) -> bool {
+        if holds(&self.keys()) {
+            return true;
+        }
+        let Some(sharing) = self.0.shared.get().and_then(Weak::upgrade) else { return false };
+        sharing.catch_up().await;
+        holds(&self.keys())
+    }
+
     /// The answer to who has no right key, after a while.
-    pub(crate) async fn enter(
+    pub(crate) async fn refuse(
         &self,
-        key: &str,
+        refused: Refused,
         headers: &HeaderMap,
         peer: Option<SocketAddr>,
-    ) -> Result<HeaderValue, Response> {
-        match self.exchange(key) {
-            Ok(cookie) => Ok(cookie),
-            Err(refused) => Err(self.refuse(refused, headers, peer).await),
-        }
-    }
-
-    async fn refuse(&self, refused: Refused, headers: &HeaderMap, peer: Option<SocketAddr>) -> Response {
+    ) -> Response {
         // Who has shown nothing has not guessed, and who shows what was right once need not guess.
         if refused == Refused::Unknown {
             let Some(_turn) = Turn::take(&self.0.guessing) else {
@@ -182,17 +213,13 @@ impl Door {
 
     /// Counts a guess; gives how long its answer takes.
     fn guessed(&self) -> Duration {
-        let mut state = self.state();
-        if state.guessed.is_none_or(|guessed| guessed.elapsed() > FORGIVEN) {
-            state.guesses = 0;
+        let mut guesses = self.0.guesses.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if guesses.last.is_none_or(|last| last.elapsed() > FORGIVEN) {
+            guesses.number = 0;
         }
-        state.guessed = Some(Instant::now());
-        state.guesses = state.guesses.saturating_add(1);
-        pause(state.guesses)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        guesses.last = Some(Instant::now());
+        guesses.number = guesses.number.saturating_add(1);
+        pause(guesses.number)
     }
 }
 
@@ -231,7 +258,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let door = Door::from_ref(state);
-        match door.knows(&parts.headers) {
+        match door.knows(&parts.headers).await {
             Ok(()) => Ok(Self),
             Err(refused) => {
                 let peer = parts.extensions.get::<Connection>().map(|connection| connection.peer);
@@ -248,7 +275,13 @@ pub(crate) fn random() -> Result<String, getrandom::Error> {
     Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn hash(secret: &str) -> Hash {
+/// Milliseconds since 1970.
+pub(crate) fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn hash(secret: &str) -> Hash {
     Sha256::digest(secret).into()
 }
 
@@ -268,56 +301,78 @@ fn push<T>(list: &mut VecDeque<T>, item: T, most: usize) {
 mod tests {
     use super::*;
 
-    fn with(cookie: &HeaderValue) -> HeaderMap {
+    const NOW: u64 = 1_000;
+
+    fn link(keys: &mut Keys, until: Option<u64>) -> Hash {
+        let link = hash(&random().unwrap());
+        keys.add(link, until);
+        link
+    }
+
+    /// Exchanges a link; gives the browser's headers from then on.
+    fn enter(keys: &mut Keys, link: &Hash) -> Result<HeaderMap, Refused> {
+        let (cookie, session) = session().unwrap();
+        keys.exchange(link, session, now())?;
         let pair = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
-        HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_str(&pair).unwrap())])
+        Ok(HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_str(&pair).unwrap())]))
     }
 
-    #[test]
-    fn a_link_works_once() {
+    fn with(keys: Keys) -> Door {
         let door = Door::default();
-        let key = door.link(None).unwrap();
-        let cookie = door.exchange(&key).unwrap();
-        assert_eq!(door.exchange(&key), Err(Refused::Used));
-        assert_eq!(door.knows(&with(&cookie)), Ok(()));
+        *door.keys() = keys;
+        door
     }
 
-    #[test]
-    fn nothing_else_gets_in() {
-        let door = Door::default();
-        let key = door.link(None).unwrap();
+    #[tokio::test]
+    async fn a_link_works_once() {
+        let mut keys = Keys::default();
+        let key = link(&mut keys, None);
+        let headers = enter(&mut keys, &key).unwrap();
+        assert_eq!(enter(&mut keys, &key), Err(Refused::Used));
+        assert_eq!(with(keys).knows(&headers).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn nothing_else_gets_in() {
+        let key = random().unwrap();
+        let mut keys = Keys::default();
+        keys.add(hash(&key), None);
         for wrong in
             ["", "0", &key[1..], &format!("{key}0"), &key.to_uppercase().replace(char::is_numeric, "A")]
         {
-            assert_eq!(door.exchange(wrong), Err(Refused::Unknown), "{wrong}");
+            assert_eq!(enter(&mut keys, &hash(wrong)), Err(Refused::Unknown), "{wrong}");
         }
-        assert_eq!(door.knows(&HeaderMap::new()), Err(Refused::Missing));
+        let door = with(keys);
+        assert_eq!(door.knows(&HeaderMap::new()).await, Err(Refused::Missing));
         let own = HeaderValue::from_str(&format!("{COOKIE}={key}")).unwrap();
-        assert_eq!(door.knows(&with(&own)), Err(Refused::Unknown), "a link's key is no session");
-        assert!(door.exchange(&key).is_ok());
+        let own = HeaderMap::from_iter([(header::COOKIE, own)]);
+        assert_eq!(door.knows(&own).await, Err(Refused::Unknown), "a link's key is no session");
+        assert!(enter(&mut door.keys(), &hash(&key)).is_ok());
     }
 
     #[test]
     fn a_link_s_time_is_over_at_some_point() {
-        let door = Door::default();
-        let key = door.link(Some(Duration::ZERO)).unwrap();
-        assert_eq!(door.exchange(&key), Err(Refused::Unknown));
+        let mut keys = Keys::default();
+        let key = link(&mut keys, Some(NOW));
+        assert_eq!(keys.clone().exchange(&key, hash("session"), NOW - 1), Ok(()));
+        assert_eq!(keys.exchange(&key, hash("session"), NOW), Err(Refused::Unknown));
     }
 
-    #[test]
-    fn links_and_sessions_are_bounded_and_the_terminal_s_link_stays() {
-        let door = Door::default();
-        let first = door.link(None).unwrap();
+    #[tokio::test]
+    async fn links_and_sessions_are_bounded_and_the_terminal_s_link_stays() {
+        let mut keys = Keys::default();
+        let first = link(&mut keys, None);
         for _ in 0..3 * LINKS {
-            door.link(Some(Duration::from_secs(60))).unwrap();
+            link(&mut keys, Some(u64::MAX));
         }
-        assert_eq!(door.state().links.len(), LINKS);
-        let cookie = door.exchange(&first).unwrap();
+        assert_eq!(keys.links.len(), LINKS);
+        let headers = enter(&mut keys, &first).unwrap();
         for _ in 0..SESSIONS {
-            let key = door.link(None).unwrap();
-            door.exchange(&key).unwrap();
+            let key = link(&mut keys, None);
+            enter(&mut keys, &key).unwrap();
         }
-        assert_eq!(door.knows(&with(&cookie)), Err(Refused::Unknown), "the first device is forgotten first");
+        let door = with(keys);
+        assert_eq!(door.knows(&headers).await, Err(Refused::Unknown), "the first device is forgotten first");
     }
 
     #[test]
@@ -327,21 +382,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn few_guesses_wait_and_the_right_key_does_not() {
+    async fn few_guesses_wait() {
         let door = Door::default();
-        let key = door.link(None).unwrap();
         let began = tokio::time::Instant::now();
         let guesses: Vec<_> = (0..GUESSES + 3)
             .map(|_| {
                 let door = door.clone();
-                tokio::spawn(async move {
-                    door.enter("guess", &HeaderMap::new(), None).await.unwrap_err().status()
-                })
+                tokio::spawn(
+                    async move { door.refuse(Refused::Unknown, &HeaderMap::new(), None).await.status() },
+                )
             })
             .collect();
-        tokio::task::yield_now().await;
-        assert!(door.enter(&key, &HeaderMap::new(), None).await.is_ok());
-        assert_eq!(began.elapsed(), Duration::ZERO, "the right key never waits");
         let mut told = Vec::new();
         for guess in guesses {
             told.push(guess.await.unwrap());

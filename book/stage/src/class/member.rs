@@ -28,9 +28,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Class, Fields, Reach, done, html,
+    Class, Fields, done, html,
     name::Name,
-    room::{Graded, Result, Trouble},
+    order::{Done, Order},
+    room::{self, Graded, Result, Trouble},
     stream::{self, Parts},
 };
 use crate::visitor::cookie;
@@ -70,12 +71,26 @@ pub(super) fn as_somebody(
     headers: &HeaderMap,
     answer: impl FnOnce(&str) -> Response,
 ) -> Response {
-    let (token, is_new) = match class.room().welcome(token(headers)) {
-        Ok(welcomed) => welcomed,
-        Err(trouble) => return trouble.into_response(),
-    };
-    let mut response = answer(&token);
-    if let Some(cookie) = is_new.then(|| set_cookie(&token)).flatten() {
+    match welcome(class, token(headers)) {
+        Ok((token, is_new)) => {
+            let answer = answer(&token);
+            with_cookie(answer, is_new.then_some(&token))
+        }
+        Err(trouble) => trouble.into_response(),
+    }
+}
+
+/// The token of whoever shows this one, and whether it is a new one.
+fn welcome(class: &Class, token: Option<&str>) -> Result<(String, bool)> {
+    if let Some(token) = token.filter(|token| class.knows(token).is_ok()) {
+        class.room().see(token);
+        return Ok((token.to_owned(), false));
+    }
+    class.room().welcome(None)
+}
+
+fn with_cookie(mut response: Response, token: Option<&String>) -> Response {
+    if let Some(cookie) = token.and_then(|token| set_cookie(token)) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
@@ -101,7 +116,7 @@ fn page(class: &Class, headers: &HeaderMap, token: &str) -> String {
         parts.html("vote-room"),
         parts.html("further"),
     );
-    html::page("Your place in the class", "class-own", Some("/class/me/events"), &content)
+    html::page("Your place in the class", "class-own", Some(("/class/me/events", &parts)), &content)
 }
 
 fn drawn(class: &Class, token: &str, address: &str) -> Parts {
@@ -124,7 +139,7 @@ fn drawn(class: &Class, token: &str, address: &str) -> Parts {
     });
     if !room.is_on() {
         let words = "<h1>No class is on</h1><p>It begins when the instructor opens the console. The book is <a href=\"/en/\">here</a> meanwhile.</p>";
-        return Parts::from([
+        return class.parts([
             ("call", call),
             ("name", words.to_owned()),
             ("vote-room", String::new()),
@@ -144,7 +159,7 @@ fn drawn(class: &Class, token: &str, address: &str) -> Parts {
              <p class=\"stage-hint\">You may vote without one. Your name is forgotten when the class ends, unless the instructor keeps the board.</p>"
             .to_owned(),
     };
-    Parts::from([
+    class.parts([
         ("call", call),
         ("name", name),
         ("vote-room", html::vote(class, &room, token)),
@@ -160,36 +175,54 @@ async fn events(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response
 }
 
 async fn name(State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
-    as_somebody(&class, &headers, |token| {
-        let name = Name::read(Fields::read(&body).get("name")).map_err(Trouble::Bad);
-        let joined = name.and_then(|name| class.change(Reach::Board, |room| room.join(token, name)));
-        if let Ok(name) = &joined {
-            class.note(json!({ "what": "joined", "name": name.as_str() }));
-        }
-        done(&headers, "/class/me", joined.map(drop))
-    })
+    let (token, is_new) = match welcome(&class, token(&headers)) {
+        Ok(welcomed) => welcomed,
+        Err(trouble) => return trouble.into_response(),
+    };
+    let joined = match Name::read(Fields::read(&body).get("name")) {
+        Ok(name) => joins(&class, &token, name).await,
+        Err(sentence) => Err(Trouble::Bad(sentence)),
+    };
+    with_cookie(done(&headers, "/class/me", joined.map(drop)), is_new.then_some(&token))
+}
+
+/// Puts a name on the board; gives it as it is there.
+async fn joins(class: &Class, token: &str, name: Name) -> Result<Name> {
+    let code = room::code().map_err(|_| Trouble::Full("The stage can take nobody else now."))?;
+    match class.order(Order::Join { token: token.to_owned(), name: name.clone(), code }).await? {
+        Done::Joined(name) => Ok(name),
+        _ => Ok(name),
+    }
 }
 
 async fn leave(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    done(&headers, "/class/me", leaves(&class, token(&headers)))
+    let left = leaves(&class, token(&headers)).await;
+    done(&headers, "/class/me", left)
 }
 
-fn leaves(class: &Class, token: Option<&str>) -> Result<()> {
-    let name = class.change(Reach::Board, |room| room.leave(token.unwrap_or_default()))?;
-    class.note(json!({ "what": "left", "name": name.as_str() }));
-    Ok(())
+async fn leaves(class: &Class, token: Option<&str>) -> Result<()> {
+    class.order(Order::Leave { token: token.unwrap_or_default().to_owned() }).await.map(drop)
 }
 
 async fn vote(State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
     let fields = Fields::read(&body);
-    let voted = (|| {
+    let read = || {
         let asked = class.find(fields.get("question"))?;
         let answer = fields.get("answer").parse::<usize>().ok().and_then(|number| number.checked_sub(1));
         let answer = answer
             .ok_or_else(|| Trouble::Bad(format!("Choose one of the answers 1 to {}.", asked.answers)))?;
-        let token = token(&headers).unwrap_or_default();
-        class.change(Reach::Board, |room| room.vote(token, asked, answer)).map(drop)
-    })();
+        let token = token(&headers).unwrap_or_default().to_owned();
+        Ok::<_, Trouble>((Order::Vote { token: token.clone(), asked, answer }, token))
+    };
+    let voted = async {
+        let (vote, token) = read()?;
+        // Alone, a stage knows whom it has welcomed; another one's visitors are told by what their tokens look like.
+        if class.is_shared() {
+            class.knows(&token)?;
+        }
+        class.order(vote).await.map(drop)
+    };
+    let voted = voted.await;
     done(&headers, "/class/me", voted)
 }
 
@@ -233,11 +266,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 async fn join(State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
-    let joined = (|| {
+    let read = || {
         let Joining { name, code } = read(&body)?;
         let token = match code.as_str() {
             // Who joins again changes their name and keeps their place.
-            "" => class.room().welcome(bearer(&headers))?.0,
+            "" => welcome(&class, bearer(&headers))?.0,
             code => class.room().token_of(code)?,
         };
         let own = class.room().member(&token).map(|member| member.name.clone());
@@ -246,12 +279,14 @@ async fn join(State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) 
             ("", None) => Name::read("Student").map_err(Trouble::Bad)?,
             (name, _) => Name::read(name).map_err(Trouble::Bad)?,
         };
-        let name = class.change(Reach::Board, |room| room.join(&token, name))?;
         Ok::<_, Trouble>((name, token))
-    })();
-    match joined {
+    };
+    let joined = async {
+        let (name, token) = read()?;
+        Ok::<_, Trouble>((joins(&class, &token, name).await?, token))
+    };
+    match joined.await {
         Ok((name, token)) => {
-            class.note(json!({ "what": "joined", "name": name.as_str() }));
             axum::Json(json!({ "version": VERSION, "name": name.as_str(), "token": token })).into_response()
         }
         Err(trouble) => trouble.into_response(),
@@ -259,22 +294,16 @@ async fn join(State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) 
 }
 
 async fn report(State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
-    let reported = (|| {
+    let reported = async {
         let Report { lab, total, done, open } = read(&body)?;
-        let graded = Graded { lab, total, done, open };
-        let note = class.change(Reach::Board, |room| {
-            let member = room.graded(bearer(&headers).unwrap_or_default(), &graded)?;
-            let done = member.labs.get(&lab).map_or(0, |progress| progress.done());
-            Ok(json!({ "what": "graded", "name": member.name.as_str(), "lab": lab, "done": done, "total": total }))
-        })?;
-        class.note(note);
-        Ok(())
-    })();
-    done_for_lab(reported)
+        let (token, graded) = (bearer(&headers).unwrap_or_default(), Graded { lab, total, done, open });
+        class.order(Order::Graded { token: token.to_owned(), graded }).await.map(drop)
+    };
+    done_for_lab(reported.await)
 }
 
 async fn leave_by_token(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    done_for_lab(leaves(&class, bearer(&headers)))
+    done_for_lab(leaves(&class, bearer(&headers)).await)
 }
 
 fn done_for_lab(result: Result<()>) -> Response {

@@ -18,10 +18,12 @@
 //! A person is told by a token: 128 random bits, in a browser's cookie or in the file that `cargo lab join` keeps.
 //! Nobody is asked who they are. What is known of them is a name, if they chose one, how far they are in the labs, if
 //! they joined with `cargo lab`, and their vote. All of it is forgotten when the class or the stage ends, unless the
-//! stage was started with `--keep`.
+//! stage was started with `--keep`. (Stages that share a class have a Redis forget it some time after the last of them
+//! has gone.)
 //!
-//! `room` is the state, `key` the instructor's door, `board`, `member` and `console` are the routes,
-//! `html` draws all of their pages: a script only puts in place what it drew.
+//! `room` is the state, `order` what can be done to it, `shared` how several stages hold one class, `key` the
+//! instructor's door, `board`, `member` and `console` are the routes, `html` draws all of their pages: a script only
+//! puts in place what it drew.
 
 pub mod address;
 mod board;
@@ -31,21 +33,26 @@ pub mod keep;
 mod key;
 mod member;
 mod name;
+mod order;
 mod room;
+mod shared;
 mod stream;
 
 use std::{
+    net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, OnceLock},
+    time::Duration,
 };
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRef},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
+use feed::{Feed, Health};
 use press::{PageOutline, QuestionOutline};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -53,8 +60,13 @@ use tokio::sync::watch;
 use crate::guard;
 pub(crate) use console::Console;
 use keep::Keep;
-use key::Door;
+use key::{Door, Keys};
+use order::{Done, Order, Reach};
 use room::{Asked, Ballot, Counting, Room, Trouble};
+use shared::Sharing;
+use stream::Parts;
+
+pub(crate) use shared::KEPT;
 
 /// The longest body that anything here takes, in bytes.
 const BODY: usize = 32 * 1024;
@@ -74,15 +86,8 @@ pub struct Class {
     era: String,
     address: OnceLock<String>,
     keep: OnceLock<Keep>,
-}
-
-/// Whom a change concerns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
-    /// The board and the console.
-    Board,
-    /// Every page of the book that is open, too.
-    Everyone,
+    /// Nothing while this stage alone holds the class.
+    shared: OnceLock<Arc<Sharing>>,
 }
 
 impl Class {
@@ -95,22 +100,88 @@ impl Class {
         Self {
             pages,
             door: Door::default(),
-            room: Mutex::default(),
+            room: Mutex::new(Room::new(key::random().unwrap_or_default())),
             changed: watch::Sender::new(0),
             called: watch::Sender::new(0),
             board: Mutex::default(),
             era: key::random().unwrap_or_default(),
             address: OnceLock::new(),
             keep: OnceLock::new(),
+            shared: OnceLock::new(),
+        }
+    }
+
+    /// Holds this class together with every stage that reads this log. The first call counts.
+    pub(crate) fn share(self: &Arc<Self>, log: Feed) {
+        let sharing = self.shared.get_or_init(|| Sharing::begin(self, log));
+        self.door.share(sharing);
+    }
+
+    /// Whether several stages may hold this class.
+    fn is_shared(&self) -> bool {
+        self.shared.get().is_some()
+    }
+
+    /// How the log is in which the class stands, if there is one.
+    pub(crate) fn health(&self) -> Health {
+        self.shared.get().map_or(Health::Well, |sharing| sharing.health())
+    }
+
+    /// What everyone is to know about the stage itself; nothing where there is nothing.
+    fn notice(&self) -> Option<&'static str> {
+        (self.health() != Health::Well).then_some(shared::AWAY)
+    }
+
+    /// What a page shows, with what everyone is to know.
+    fn parts<const N: usize>(&self, parts: [(&'static str, String); N]) -> Parts {
+        let parts = Parts::from(parts);
+        // A class that one stage holds alone has no store to lose.
+        match self.shared.get() {
+            Some(_) => parts.and("store", self.notice().unwrap_or_default().to_owned()),
+            None => parts,
         }
     }
 
     /// The path of a link to the console that works once.
     ///
     /// # Errors
-    /// When the system has no random numbers to give.
-    pub fn link(&self) -> Result<String, getrandom::Error> {
-        Ok(format!("/instructor?key={}", self.door.link(None)?))
+    /// A sentence: the system has no random numbers to give, or the class's store cannot be reached.
+    pub async fn link(&self) -> Result<String, String> {
+        self.link_within(None).await.map_err(|trouble| trouble.sentence().to_owned())
+    }
+
+    async fn link_within(&self, within: Option<Duration>) -> room::Result<String> {
+        let key = key::random().map_err(|_| Trouble::Full("The stage can make no link now."))?;
+        let until = within.map(|within| key::now() + within.as_millis() as u64);
+        self.order(Order::Link { link: key::hash(&key), until }).await?;
+        Ok(format!("/instructor?key={key}"))
+    }
+
+    /// Exchanges a link's key for the cookie of a browser.
+    ///
+    /// # Errors
+    /// The answer to who has no right key, after a while.
+    async fn enter(
+        &self,
+        key: &str,
+        headers: &HeaderMap,
+        peer: SocketAddr,
+    ) -> std::result::Result<HeaderValue, Response> {
+        let link = key::hash(key);
+        // A guess is nothing that other stages must hear of.
+        let entered = if self.door.sure(|keys| keys.has(&link)).await {
+            let full = |_| Trouble::Full("The stage can let nobody in now.").into_response();
+            let (cookie, session) = key::session().map_err(full)?;
+            match self.order(Order::Enter { link, session, now: key::now() }).await {
+                Ok(Done::Entered(Ok(()))) => return Ok(cookie),
+                Ok(Done::Entered(Err(refused))) => refused,
+                Ok(_) => key::Refused::Unknown,
+                Err(trouble) => return Err(trouble.into_response()),
+            }
+        } else {
+            key::Refused::Unknown
+        };
+        Err(self.door.refuse(entered, headers, Some(peer)).await)
     }
 
     /// Says where others reach this stage: `http://192.168.1.20:8080`. The first call counts.
@@ -130,14 +201,119 @@ impl Class {
         }
     }
 
-    /// Changes the room and tells those whom it concerns.
-    fn change<T>(&self, reach: Reach, what: impl FnOnce(&mut Room) -> room::Result<T>) -> room::Result<T> {
-        let done = what(&mut self.room())?;
-        self.changed.send_modify(|number| *number += 1);
+    /// Has the class changed, here and on every stage that holds it, too.
+    async fn order(&self, order: Order) -> room::Result<Done> {
+        match self.shared.get() {
+            Some(sharing) => sharing.order(order).await,
+            None => self.carry_out(order, true),
+        }
+    }
+
+    /// Does what was ordered, tells those whom it concerns, and has it written down if it is news.
+    fn carry_out(&self, order: Order, is_news: bool) -> room::Result<Done> {
+        let reach = order.reach();
+        let (done, note) = self.change(order)?;
+        if let Some(note) = note.filter(|_| is_news) {
+            self.note(note);
+        }
+        self.tell(reach);
+        Ok(done)
+    }
+
+    /// Changes the room; gives what has become of it, and what may be written down about it.
+    fn change(&self, order: Order) -> room::Result<(Done, Option<Value>)> {
+        let mut room = self.room();
+        // Whoever is known to one stage is known to all.
+        if let (true, Order::Join { token, .. } | Order::Vote { token, .. }) = (self.is_shared(), &order) {
+            room.see(token);
+        }
+        let nothing_asked = || Trouble::Nothing("There is no such question in the book.");
+        let mut joined = None;
+        let note = match order {
+            Order::Begin => room.begin().then(|| json!({ "what": "begun" })),
+            Order::End => {
+                room.end();
+                Some(json!({ "what": "ended" }))
+            }
+            Order::Ask { asked } => {
+                self.has(asked).then_some(()).ok_or_else(nothing_asked)?;
+                room.ask(asked)?;
+                Some(json!({ "what": "asked", "question": self.name(asked) }))
+            }
+            Order::Count { stage } => {
+                let ballot = room.count(stage)?;
+                (stage == Counting::Revealed).then(|| self.votes(ballot))
+            }
+            Order::PutAway => {
+                room.put_away();
+                None
+            }
+            Order::Call { path } => room.call_to(&path).map(|_| None)?,
+            Order::CallOff => {
+                room.call_off();
+                None
+            }
+            Order::Join { token, name, code } => {
+                let name = joined.insert(room.join(&token, name, code)?);
+                Some(json!({ "what": "joined", "name": name.as_str() }))
+            }
+            Order::Leave { token } => Some(json!({ "what": "left", "name": room.leave(&token)?.as_str() })),
+            Order::Remove { number } => {
+                Some(json!({ "what": "removed", "name": room.remove(number)?.as_str() }))
+            }
+            Order::Graded { token, graded } => {
+                let member = room.graded(&token, &graded)?;
+                let done = member.labs.get(&graded.lab).map_or(0, |progress| progress.done());
+                Some(
+                    json!({ "what": "graded", "name": member.name.as_str(), "lab": graded.lab, "done": done, "total": graded.total }),
+                )
+            }
+            Order::Vote { token, asked, answer } => room.vote(&token, asked, answer).map(|_| None)?,
+            Order::Link { link, until } => {
+                self.door.keys().add(link, until);
+                None
+            }
+            Order::Enter { link, session, now } => {
+                let entered = self.door.keys().exchange(&link, session, now);
+                return Ok((Done::Entered(entered), None));
+            }
+        };
+        Ok((joined.map_or(Done::Obeyed, Done::Joined), note))
+    }
+
+    /// Tells those whom a change concerns.
+    fn tell(&self, reach: Reach) {
+        if reach != Reach::Nobody {
+            self.changed.send_modify(|number| *number += 1);
+        }
         if reach == Reach::Everyone {
             self.called.send_modify(|number| *number += 1);
         }
-        Ok(done)
+    }
+
+    /// The class as it is, for another stage.
+    fn whole(&self) -> (Room, Keys) {
+        (self.room().clone(), self.door.keys().clone())
+    }
+
+    /// Is what another stage says from here on.
+    fn become_like(&self, room: Room, keys: Keys) {
+        self.room().become_like(room, |asked| self.has(asked));
+        *self.door.keys() = keys;
+        self.tell(Reach::Everyone);
+    }
+
+    /// Whether a request comes from somebody whom the class can know.
+    fn knows(&self, token: &str) -> room::Result<()> {
+        let is_token = token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_known = self.room().knows(token) || (self.is_shared() && is_token);
+        is_known.then_some(()).ok_or(room::STRANGER)
+    }
+
+    /// Whether this is a question of this stage's book.
+    fn has(&self, asked: Asked) -> bool {
+        let question = self.pages.get(asked.page).and_then(|page| page.questions.get(asked.question));
+        question.is_some_and(|question| question.answers.len() == asked.answers)
     }
 
     /// Has the console drawn anew: something has changed that is not the class's.
@@ -178,10 +354,8 @@ impl Class {
         name_of(page, question)
     }
 
-    fn note_votes(&self, ballot: &Ballot) {
-        self.note(
-            json!({ "what": "revealed", "question": self.name(ballot.asked), "votes": ballot.counts() }),
-        );
+    fn votes(&self, ballot: &Ballot) -> Value {
+        json!({ "what": "revealed", "question": self.name(ballot.asked), "votes": ballot.counts() })
     }
 
     /// Where others reach the stage, or else where this browser did.
@@ -232,7 +406,7 @@ impl IntoResponse for Trouble {
             Self::Stranger(_) => StatusCode::FORBIDDEN,
             Self::Late(_) => StatusCode::CONFLICT,
             Self::Nothing(_) => StatusCode::NOT_FOUND,
-            Self::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full(_) | Self::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         (status, format!("{}\n", self.sentence())).into_response()
     }
@@ -245,7 +419,8 @@ impl Trouble {
             Self::Stranger(sentence)
             | Self::Late(sentence)
             | Self::Nothing(sentence)
-            | Self::Full(sentence) => sentence,
+            | Self::Full(sentence)
+            | Self::Away(sentence) => sentence,
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// How many characters a name may have.
 const LONGEST: usize = 40;
 
 /// A name that can be shown: one line, nothing invisible in it, of bounded length.
 ///
 /// It is text still: whoever writes HTML escapes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Name(String);
 
 impl Name {

@@ -2,13 +2,17 @@
 //!
 //! A class begins when the instructor opens the console, or begins one anew there, and ends there too. It forgets
 //! everything when it ends. All of it is bounded.
+//!
+//! Several stages can hold one class (see `shared`): each has a room of its own and does the same to it in the same
+//! order. So what becomes of a room depends on nothing but the room and what is ordered; what is drawn by chance, a
+//! token or a code, comes with the order. Only who is merely looking on is each stage's own affair.
 
 use std::{
     collections::{BTreeMap, HashMap},
     time::Instant,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{key::random, name::Name};
 
@@ -36,31 +40,31 @@ pub(crate) enum Trouble {
     Nothing(&'static str),
     /// There is no room for more.
     Full(&'static str),
+    /// Where the class is kept cannot be reached.
+    Away(&'static str),
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Trouble>;
 
 /// The class.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Room {
+    /// Tells this room's numbers from those of another.
+    pub(crate) era: String,
     on: bool,
     joined: u64,
     /// By their token: a browser's cookie, or what `cargo lab join` keeps.
-    people: HashMap<String, Person>,
+    members: HashMap<String, Member>,
     ballot: Option<Ballot>,
     call: Option<Call>,
     calls: u64,
+    /// Browsers without a name, by their token, and when they were last seen by this stage.
+    #[serde(skip)]
+    guests: HashMap<String, Instant>,
 }
 
-/// A browser, or somebody who joined with `cargo lab`.
-#[derive(Debug)]
-struct Person {
-    seen: Instant,
-    member: Option<Member>,
-}
-
-/// Somebody with a name on the board.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Somebody with a name on the board: a browser, or whoever joined with `cargo lab`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Member {
     /// The how many-th to join. Says who is meant, where a name or a token must not.
     pub(crate) number: u64,
@@ -71,7 +75,7 @@ pub(crate) struct Member {
 }
 
 /// How far somebody is in a lab: for each TODO whether it is done, as far as is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress(Vec<Option<bool>>);
 
 impl Progress {
@@ -97,7 +101,7 @@ impl Progress {
 }
 
 /// What one grading said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Graded {
     pub(crate) lab: u8,
     pub(crate) total: u8,
@@ -130,7 +134,7 @@ impl Graded {
 }
 
 /// Which question of the book is meant: by its page and its place in the outline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Asked {
     /// The page's place in the outline.
     pub(crate) page: usize,
@@ -141,7 +145,7 @@ pub(crate) struct Asked {
 }
 
 /// A question that is put to the class.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Ballot {
     pub(crate) asked: Asked,
     pub(crate) stage: Counting,
@@ -150,7 +154,7 @@ pub(crate) struct Ballot {
 }
 
 /// How much the class is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Counting {
     /// How many have voted.
@@ -166,7 +170,9 @@ impl Ballot {
     pub(crate) fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.asked.answers];
         for &answer in self.votes.values() {
-            counts[answer] += 1;
+            if let Some(count) = counts.get_mut(answer) {
+                *count += 1;
+            }
         }
         counts
     }
@@ -178,7 +184,7 @@ impl Ballot {
 }
 
 /// A page to which the instructor asks everyone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Call {
     /// The how many-th call; whoever has heard it need not hear it again.
     pub(crate) number: u64,
@@ -187,6 +193,11 @@ pub(crate) struct Call {
 }
 
 impl Room {
+    /// A class that has not begun, with a name for its numbers.
+    pub(crate) fn new(era: String) -> Self {
+        Self { era, ..Self::default() }
+    }
+
     pub(crate) fn is_on(&self) -> bool {
         self.on
     }
@@ -199,30 +210,41 @@ impl Room {
     /// Ends it and forgets it.
     pub(crate) fn end(&mut self) {
         // Numbers go on, so that nothing of an earlier class is taken for this one's. A token says nothing of anybody.
-        for person in self.people.values_mut() {
-            person.member = None;
-        }
-        let people = std::mem::take(&mut self.people);
-        *self = Self { joined: self.joined, calls: self.calls, people, ..Self::default() };
+        let now = Instant::now();
+        let mut guests = std::mem::take(&mut self.guests);
+        guests.extend(self.members.drain().map(|(token, _)| (token, now)));
+        *self = Self {
+            era: std::mem::take(&mut self.era),
+            joined: self.joined,
+            calls: self.calls,
+            guests,
+            ..Self::default()
+        };
+    }
+
+    /// Is `other` from here on, whose question must be one of a book that `has` it; whoever looks on stays.
+    pub(crate) fn become_like(&mut self, other: Self, has: impl FnOnce(Asked) -> bool) {
+        let guests = std::mem::take(&mut self.guests);
+        let ballot = other.ballot.filter(|ballot| has(ballot.asked));
+        *self = Self { ballot, guests, ..other };
+        self.guests.retain(|token, _| !self.members.contains_key(token));
     }
 
     /// Everyone with a name, in the order they came.
     pub(crate) fn members(&self) -> Vec<&Member> {
-        let mut members: Vec<&Member> =
-            self.people.values().filter_map(|person| person.member.as_ref()).collect();
+        let mut members: Vec<&Member> = self.members.values().collect();
         members.sort_by_key(|member| member.number);
         members
     }
 
     /// The member that this token belongs to.
     pub(crate) fn member(&self, token: &str) -> Option<&Member> {
-        self.people.get(token)?.member.as_ref()
+        self.members.get(token)
     }
 
     /// The token of the member with this code.
     pub(crate) fn token_of(&self, code: &str) -> Result<String> {
-        let has = |person: &Person| person.member.as_ref().is_some_and(|member| member.code == code);
-        let found = self.people.iter().find(|(_, person)| has(person));
+        let found = self.members.iter().find(|(_, member)| member.code == code);
         found.map(|(token, _)| token.clone()).ok_or(Trouble::Nothing(
             "Nobody here has this code: it stands on your own page, /class/me, once you have a name there.",
         ))
@@ -246,28 +268,42 @@ impl Room {
     /// Notes that somebody is there, class or not; gives their token, and whether it is a new one, for who
     /// has none or one of another time.
     pub(crate) fn welcome(&mut self, token: Option<&str>) -> Result<(String, bool)> {
-        if let Some(token) = token
-            && let Some(person) = self.people.get_mut(token)
-        {
-            person.seen = Instant::now();
+        if let Some(token) = token.filter(|token| self.knows(token)) {
+            self.see(token);
             return Ok((token.to_owned(), false));
         }
         let token = random().map_err(|_| Trouble::Full("The stage can take nobody else now."))?;
-        self.people.insert(token.clone(), Person { seen: Instant::now(), member: None });
-        let guests = || self.people.iter().filter(|(_, person)| person.member.is_none());
-        if guests().count() > GUESTS {
-            let oldest = guests().min_by_key(|(_, person)| person.seen).map(|(token, _)| token.clone());
-            // A vote that is cast stays.
-            if let Some(oldest) = oldest {
-                self.people.remove(&oldest);
-            }
-        }
+        self.see(&token);
         Ok((token, true))
     }
 
-    /// Puts a name on the board, or another one for who has one; gives it as it is there.
-    pub(crate) fn join(&mut self, token: &str, name: Name) -> Result<Name> {
+    /// Whether somebody with this token is here.
+    pub(crate) fn knows(&self, token: &str) -> bool {
+        self.members.contains_key(token) || self.guests.contains_key(token)
+    }
+
+    /// Notes that whoever has this token is here.
+    pub(crate) fn see(&mut self, token: &str) {
+        if self.members.contains_key(token) {
+            return;
+        }
+        self.guests.insert(token.to_owned(), Instant::now());
+        if self.guests.len() > GUESTS {
+            let oldest = self.guests.iter().min_by_key(|(_, seen)| **seen).map(|(token, _)| token.clone());
+            // A vote that is cast stays.
+            if let Some(oldest) = oldest {
+                self.guests.remove(&oldest);
+            }
+        }
+    }
+
+    /// Puts a name on the board, or another one for who has one; gives it as it is there. With `code`, who has no
+    /// name yet can join again elsewhere.
+    pub(crate) fn join(&mut self, token: &str, name: Name, code: String) -> Result<Name> {
         self.needs_class()?;
+        if !self.knows(token) {
+            return Err(STRANGER);
+        }
         let own = self.member(token).map(|member| member.number);
         let others: Vec<Name> = self
             .members()
@@ -279,14 +315,13 @@ impl Room {
             return Err(Trouble::Full("The board is full: the instructor can remove names."));
         }
         let name = name.apart_from(others.iter());
-        let number = self.joined + 1;
-        let code = code().map_err(|_| Trouble::Full("The stage can take nobody else now."))?;
-        let person = self.people.get_mut(token).ok_or(STRANGER)?;
-        match &mut person.member {
+        match self.members.get_mut(token) {
             Some(member) => member.name = name.clone(),
             None => {
-                person.member = Some(Member { number, name: name.clone(), code, labs: BTreeMap::new() });
-                self.joined = number;
+                self.joined += 1;
+                let member = Member { number: self.joined, name: name.clone(), code, labs: BTreeMap::new() };
+                self.members.insert(token.to_owned(), member);
+                self.guests.remove(token);
             }
         }
         Ok(name)
@@ -294,25 +329,23 @@ impl Room {
 
     /// Takes one's name off the board.
     pub(crate) fn leave(&mut self, token: &str) -> Result<Name> {
-        let person = self.people.get_mut(token).ok_or(STRANGER)?;
-        person.member.take().map(|member| member.name).ok_or(STRANGER)
+        let member = self.members.remove(token).ok_or(STRANGER)?;
+        self.see(token);
+        Ok(member.name)
     }
 
     /// Takes a name off the board, for the instructor. Whoever bore it may choose another.
     pub(crate) fn remove(&mut self, number: u64) -> Result<Name> {
-        let is_meant = |person: &Person| person.member.as_ref().is_some_and(|member| member.number == number);
-        let token = self.people.iter().find(|(_, person)| is_meant(person)).map(|(token, _)| token.clone());
-        let person = token.and_then(|token| self.people.remove(&token));
-        let member = person.and_then(|person| person.member);
+        let is_meant = |(token, member): (&String, &Member)| (member.number == number).then(|| token.clone());
+        let token = self.members.iter().find_map(is_meant);
+        let member = token.and_then(|token| self.members.remove(&token));
         member.map(|member| member.name).ok_or(Trouble::Nothing("That name is not on the board any more."))
     }
 
     /// Notes how far a member is.
     pub(crate) fn graded(&mut self, token: &str, graded: &Graded) -> Result<&Member> {
         graded.check()?;
-        let person = self.people.get_mut(token).ok_or(STRANGER)?;
-        person.seen = Instant::now();
-        let member = person.member.as_mut().ok_or(STRANGER)?;
+        let member = self.members.get_mut(token).ok_or(STRANGER)?;
         let todos = &mut member.labs.entry(graded.lab).or_insert_with(|| Progress(Vec::new())).0;
         todos.resize(graded.total.into(), None);
         for (told, done) in [(&graded.done, true), (&graded.open, false)] {
@@ -347,7 +380,7 @@ impl Room {
 
     /// Takes a vote, or another one in its place. Whether anything changed.
     pub(crate) fn vote(&mut self, token: &str, asked: Asked, answer: usize) -> Result<bool> {
-        let known = self.people.contains_key(token);
+        let known = self.knows(token);
         let ballot = self
             .ballot
             .as_mut()
@@ -388,11 +421,11 @@ impl Room {
     }
 }
 
-const STRANGER: Trouble =
+pub(crate) const STRANGER: Trouble =
     Trouble::Stranger("The class does not know you, or does not any more: join it first.");
 
 /// Forty random bits that one can type: no letter looks like a digit.
-fn code() -> std::result::Result<String, getrandom::Error> {
+pub(crate) fn code() -> std::result::Result<String, getrandom::Error> {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut random = [0; 8];
     getrandom::fill(&mut random)?;
@@ -433,8 +466,12 @@ mod tests {
 
     fn member(room: &mut Room, name: &str) -> String {
         let token = guest(room);
-        room.join(&token, Name::read(name).unwrap()).unwrap();
+        join(room, &token, name).unwrap();
         token
+    }
+
+    fn join(room: &mut Room, token: &str, name: &str) -> Result<Name> {
+        room.join(token, Name::read(name).unwrap(), code().unwrap())
     }
 
     fn names(room: &Room) -> Vec<String> {
@@ -445,12 +482,12 @@ mod tests {
     fn nobody_joins_before_the_class_or_after_it() {
         let mut room = Room::default();
         let early = guest(&mut room);
-        assert!(matches!(room.join(&early, Name::read("Sari").unwrap()), Err(Trouble::Late(_))));
+        assert!(matches!(join(&mut room, &early, "Sari"), Err(Trouble::Late(_))));
         room.begin();
         let token = member(&mut room, "Sari");
         room.end();
         assert!(room.members().is_empty());
-        assert!(matches!(room.join(&token, Name::read("Sari").unwrap()), Err(Trouble::Late(_))));
+        assert!(matches!(join(&mut room, &token, "Sari"), Err(Trouble::Late(_))));
         room.begin();
         assert_eq!(
             room.graded(&token, &Graded { lab: 3, total: 1, done: vec![1], open: vec![] }),
@@ -465,11 +502,7 @@ mod tests {
         member(&mut room, "Budi");
         member(&mut room, "sari");
         assert_eq!(names(&room), ["Sari", "Budi", "sari 2"]);
-        assert_eq!(
-            room.join(&first, Name::read("Sari").unwrap()).unwrap().as_str(),
-            "Sari",
-            "one's own name is free"
-        );
+        assert_eq!(join(&mut room, &first, "Sari").unwrap().as_str(), "Sari", "one's own name is free");
         room.remove(2).unwrap();
         assert_eq!(room.remove(2), Err(Trouble::Nothing("That name is not on the board any more.")));
         assert_eq!(names(&room), ["Sari", "sari 2"]);
@@ -496,13 +529,13 @@ mod tests {
             member(&mut room, &format!("Student {number}"));
         }
         let token = guest(&mut room);
-        let refused = room.join(&token, Name::read("One more").unwrap());
+        let refused = join(&mut room, &token, "One more");
         assert!(matches!(refused, Err(Trouble::Full(_))), "{refused:?}");
         assert_eq!(room.members().len(), MEMBERS);
         for _ in 0..GUESTS + 10 {
             guest(&mut room);
         }
-        assert_eq!(room.people.len(), MEMBERS + GUESTS);
+        assert_eq!(room.guests.len(), GUESTS);
         assert_eq!(room.members().len(), MEMBERS, "whoever has a name is not forgotten for a guest");
     }
 
@@ -572,6 +605,23 @@ mod tests {
         assert!(matches!(room.vote(&token, other, 0), Err(Trouble::Late(_))));
         assert_eq!(room.vote("a stranger", QUESTION, 0), Err(STRANGER));
         assert_eq!(room.ballot().unwrap().votes(), 0);
+    }
+
+    #[test]
+    fn a_room_that_travelled_is_the_same_and_whoever_looks_on_stays() {
+        let mut room = on();
+        let (sari, voter) = (member(&mut room, "Sari"), guest(&mut room));
+        room.ask(QUESTION).unwrap();
+        room.vote(&voter, QUESTION, 2).unwrap();
+        let travelled: Room = serde_json::from_str(&serde_json::to_string(&room).unwrap()).unwrap();
+        let mut other = Room::default();
+        let onlooker = guest(&mut other);
+        other.become_like(travelled.clone(), |asked| asked == QUESTION);
+        assert_eq!(other.members(), room.members());
+        assert_eq!(other.ballot().unwrap().counts(), [0, 0, 1]);
+        assert!(other.knows(&onlooker) && other.knows(&sari) && other.is_on());
+        other.become_like(travelled, |_| false);
+        assert!(other.ballot().is_none(), "a question of another book cannot be shown");
     }
 
     #[test]

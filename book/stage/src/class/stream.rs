@@ -48,6 +48,12 @@ impl<const N: usize> From<[(&'static str, String); N]> for Parts {
 }
 
 impl Parts {
+    /// With one more.
+    pub(super) fn and(mut self, id: &'static str, html: String) -> Self {
+        self.0.insert(id, Arc::new(Part { html, json: OnceLock::new() }));
+        self
+    }
+
     /// The HTML of a part.
     pub(super) fn html(&self, id: &str) -> &str {
         self.0.get(id).map_or("", |part| &part.html)
@@ -146,7 +152,8 @@ pub(super) fn here(class: Arc<Class>, headers: &HeaderMap, token: String) -> Res
         let (data, goes_on) = {
             let room = class.room();
             let question = class.described(&room, &token);
-            (json!({ "question": question, "call": room.call() }), room.is_on())
+            let told = json!({ "era": room.era, "question": question, "call": room.call(), "store": class.notice() });
+            (told, room.is_on())
         };
         let event = Event::default().event(if goes_on { "class" } else { "over" });
         let event = event.id(id(&class, at)).retry(RETRY).data(data.to_string());

@@ -54,7 +54,7 @@ impl Play {
         let address = listener.local_addr().unwrap();
         let stage = Stage::new(&root(), Site::read(site.path()).unwrap(), &feed).with_limits(limits);
         let (climate, desk) = (stage.climate(), stage.desk());
-        let link = stage.class().link().unwrap();
+        let link = stage.class().link().await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {
             stage.serve(listener, async { drop(stopped.await) }).await;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Response, routing::post};
-use serde_json::json;
 
 use super::{Console, PAGE};
 use crate::class::{
-    Class, Fields, Reach, done, html,
+    Class, Fields, done, html,
     key::Instructor,
     name_of,
-    room::{Counting, Result, Room, Trouble},
+    order::Order,
+    room::{Counting, Room, Trouble},
 };
 
 pub(super) fn router() -> Router<Console> {
@@ -138,53 +138,42 @@ impl Counting {
     }
 }
 
+/// Orders something, and answers with what has become of it.
+async fn order(class: &Class, headers: &HeaderMap, order: Order) -> Response {
+    let ordered = class.order(order).await.map(drop);
+    done(headers, PAGE, ordered)
+}
+
 async fn begin(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    let begun = class.change(Reach::Everyone, |room| Ok(room.begin()));
-    class.note(json!({ "what": "begun" }));
-    done(&headers, PAGE, begun.map(drop))
+    order(&class, &headers, Order::Begin).await
 }
 
 async fn end(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    let ended = class.change(Reach::Everyone, |room| {
-        room.end();
-        Ok(())
-    });
-    class.note(json!({ "what": "ended" }));
-    done(&headers, PAGE, ended)
+    order(&class, &headers, Order::End).await
 }
 
 async fn ask(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
-    let name = Fields::read(&body).get("question").to_owned();
-    let asked = class.find(&name).and_then(|asked| class.change(Reach::Everyone, |room| room.ask(asked)));
-    if asked.is_ok() {
-        class.note(json!({ "what": "asked", "question": name }));
+    match class.find(Fields::read(&body).get("question")) {
+        Ok(asked) => order(&class, &headers, Order::Ask { asked }).await,
+        Err(trouble) => done(&headers, PAGE, Err(trouble)),
     }
-    done(&headers, PAGE, asked)
 }
 
 async fn count(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
-    let counted = (|| {
-        let stage = match Fields::read(&body).get("stage") {
-            "open" => Counting::Open,
-            "shown" => Counting::Shown,
-            "revealed" => Counting::Revealed,
-            _ => return Err(Trouble::Bad("The votes are `open`, `shown` or `revealed`.".to_owned())),
-        };
-        let ballot = class.change(Reach::Everyone, |room| room.count(stage).cloned())?;
-        if stage == Counting::Revealed {
-            class.note_votes(&ballot);
+    let stage = match Fields::read(&body).get("stage") {
+        "open" => Counting::Open,
+        "shown" => Counting::Shown,
+        "revealed" => Counting::Revealed,
+        _ => {
+            let trouble = Trouble::Bad("The votes are `open`, `shown` or `revealed`.".to_owned());
+            return done(&headers, PAGE, Err(trouble));
         }
-        Ok(())
-    })();
-    done(&headers, PAGE, counted)
+    };
+    order(&class, &headers, Order::Count { stage }).await
 }
 
 async fn away(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    let away = class.change(Reach::Everyone, |room| {
-        room.put_away();
-        Ok(())
-    });
-    done(&headers, PAGE, away)
+    order(&class, &headers, Order::PutAway).await
 }
 
 async fn call(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -193,23 +182,14 @@ async fn call(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap
         "" => fields.get("page").to_owned(),
         spot => format!("{}#{spot}", fields.get("page")),
     };
-    let called: Result<()> = class.change(Reach::Everyone, |room| room.call_to(&path).map(drop));
-    done(&headers, PAGE, called)
+    order(&class, &headers, Order::Call { path }).await
 }
 
 async fn call_off(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    let called = class.change(Reach::Everyone, |room| {
-        room.call_off();
-        Ok(())
-    });
-    done(&headers, PAGE, called)
+    order(&class, &headers, Order::CallOff).await
 }
 
 async fn remove(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap, body: Bytes) -> Response {
     let number = Fields::read(&body).get("number").parse().unwrap_or(0);
-    let removed = class.change(Reach::Board, |room| room.remove(number));
-    if let Ok(name) = &removed {
-        class.note(json!({ "what": "removed", "name": name.as_str() }));
-    }
-    done(&headers, PAGE, removed.map(drop))
+    order(&class, &headers, Order::Remove { number }).await
 }

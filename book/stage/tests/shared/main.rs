@@ -1,10 +1,11 @@
 //! Several stages, one feed: what clients see when a stage dies, and when Redis does.
 
-#[path = "common/node.rs"]
+mod class;
+#[path = "../common/node.rs"]
 mod node;
-#[path = "common/peers.rs"]
+#[path = "../common/peers.rs"]
 mod peers;
-#[path = "../../feed-redis/tests/common/mod.rs"]
+#[path = "../../../feed-redis/tests/common/mod.rs"]
 mod redis;
 
 use std::{
@@ -16,12 +17,14 @@ use std::{
     time::Duration,
 };
 
+use audience::root;
 use feed::{Feed, Health};
 use feed_redis::Shared;
 use node::Node;
 use peers::{Events, Trader, ask, text};
 use redis::{Redis, until};
 use serde_json::{Value, json};
+use stage::{Source, Stage};
 use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
@@ -32,6 +35,17 @@ const STREAM: &str = "/live/lab3/prices/stream";
 async fn stage(redis: &Redis) -> Node {
     let address = redis.address();
     Node::start(async move { Shared::connect(&address, 1_000).await.expect("Redis answers").feed() }).await
+}
+
+/// A stage as `cargo stage --feed` starts one; and the path of the instructor's link.
+async fn as_started(redis: &Redis) -> (Node, String) {
+    let source: Source = format!("redis://{}", redis.address()).parse().expect("that is an address");
+    let open = async move { source.open().await.expect("Redis answers") };
+    Node::with(open, |site, opened| {
+        let feed = opened.feed.clone();
+        (Stage::on(&root(), site, opened), feed)
+    })
+    .await
 }
 
 /// A client that comes back at the next stage whenever it loses one, and keeps account.
@@ -284,16 +298,7 @@ async fn a_redis_that_has_forgotten_is_told_to_visitors_and_they_come_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_stage_trades_and_when_it_dies_the_market_goes_on_from_its_prices() {
     let Some(redis) = Redis::start().await else { return };
-    let start = async || {
-        let source = format!("redis://{}", redis.address()).parse::<stage::Source>().unwrap();
-        Node::start(async move {
-            let opened = source.open().await.expect("Redis answers");
-            let feed = opened.feed.clone();
-            tokio::spawn(opened.trade(stage::Desk::new(&feed)));
-            feed
-        })
-        .await
-    };
+    let start = async || as_started(&redis).await.0;
     let mut first = start().await;
     let second = start().await;
     until("the market opens", || second.feed.head() >= 6).await;

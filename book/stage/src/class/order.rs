@@ -1,0 +1,86 @@
+//! What can be ordered of a class. Everything that changes it is one of these, on one stage as on several.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    key::{Hash, Refused},
+    name::Name,
+    room::{Asked, Counting, Graded},
+};
+
+/// One change. What chance decides, and the time, were decided where it was ordered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub(crate) enum Order {
+    /// A class begins, unless one is on.
+    Begin,
+    /// The class ends and is forgotten.
+    End,
+    /// A question is put to it.
+    Ask { asked: Asked },
+    /// It is shown more of the votes, or less.
+    Count { stage: Counting },
+    /// The question is put away.
+    PutAway,
+    /// Everyone is asked to a page.
+    Call { path: String },
+    /// And no longer.
+    CallOff,
+    /// Somebody has a name on the board from now on, or another one.
+    Join { token: String, name: Name, code: String },
+    /// Somebody takes theirs off.
+    Leave { token: String },
+    /// The instructor takes one off.
+    Remove { number: u64 },
+    /// Somebody's labs were graded.
+    Graded { token: String, graded: Graded },
+    /// Somebody votes.
+    Vote { token: String, asked: Asked, answer: usize },
+    /// A link to the console is made.
+    Link { link: Hash, until: Option<u64> },
+    /// A link is exchanged for a session.
+    Enter { link: Hash, session: Hash, now: u64 },
+}
+
+/// Whom a change concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Nobody who looks on.
+    Nobody,
+    /// The board and the console.
+    Board,
+    /// Every page of the book that is open, too.
+    Everyone,
+}
+
+impl Order {
+    /// Whom it concerns.
+    pub(crate) fn reach(&self) -> Reach {
+        match self {
+            Self::Begin
+            | Self::End
+            | Self::Ask { .. }
+            | Self::Count { .. }
+            | Self::PutAway
+            | Self::Call { .. }
+            | Self::CallOff => Reach::Everyone,
+            Self::Join { .. }
+            | Self::Leave { .. }
+            | Self::Remove { .. }
+            | Self::Graded { .. }
+            | Self::Vote { .. } => Reach::Board,
+            Self::Link { .. } | Self::Enter { .. } => Reach::Nobody,
+        }
+    }
+}
+
+/// What has become of an order that was carried out.
+#[derive(Clone, Debug)]
+pub(crate) enum Done {
+    /// What was ordered.
+    Obeyed,
+    /// Somebody is on the board under this name.
+    Joined(Name),
+    /// Whether the door has opened.
+    Entered(Result<(), Refused>),
+}
