@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderName},
+    http::{HeaderMap, HeaderName, header},
     response::Response,
 };
 use bytes::{Bytes, BytesMut};
@@ -42,12 +42,17 @@ pub(crate) async fn carry(response: Response, line: Arc<Tap>, delivered: Arc<Ato
         None => {}
     }
     let passes_by = passes_by(response.headers());
+    let has_events = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
     let (head, body) = response.into_parts();
     let mut carried = Carried {
         body,
         line,
         delivered,
         passes_by,
+        has_events,
         held: BytesMut::new(),
         parts: 0,
         is_over: false,
@@ -56,6 +61,14 @@ pub(crate) async fn carry(response: Response, line: Arc<Tap>, delivered: Arc<Ato
     };
     poll_fn(|context| carried.poll_proxy(context)).await;
     Response::from_parts(head, Body::new(carried))
+}
+
+/// The last ID among these events, where it is a number.
+fn last_id(events: &[u8]) -> Option<u64> {
+    const FIELD: &[u8] = b"id: ";
+    let lines = events.rsplit(|byte| *byte == b'\n');
+    let id = lines.into_iter().find_map(|line| line.strip_prefix(FIELD))?;
+    std::str::from_utf8(id).ok()?.trim().parse().ok()
 }
 
 /// Whether the server asks a proxy not to hold this answer back.
@@ -69,6 +82,8 @@ struct Carried {
     line: Arc<Tap>,
     delivered: Arc<AtomicU64>,
     passes_by: bool,
+    /// It is an event stream, whose IDs are positions.
+    has_events: bool,
     /// What the proxy holds, and in how many parts it came.
     held: BytesMut,
     parts: u64,
@@ -80,6 +95,15 @@ struct Carried {
 }
 
 impl Carried {
+    /// Says where the reader is, as the last ID among these events does.
+    fn reaches(&self, events: &[u8]) {
+        if self.has_events
+            && let Some(id) = last_id(events)
+        {
+            self.line.reaches(id);
+        }
+    }
+
     /// Ready once the proxy, if there is one, lets something pass.
     fn poll_proxy(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
@@ -122,15 +146,21 @@ impl hyper::body::Body for Carried {
         if !self.held.is_empty() {
             let parts = std::mem::take(&mut self.parts);
             self.delivered.fetch_add(parts, Ordering::Relaxed);
-            return Poll::Ready(Some(Ok(Frame::data(self.held.split().freeze()))));
+            let held = self.held.split().freeze();
+            self.reaches(&held);
+            return Poll::Ready(Some(Ok(Frame::data(held))));
         }
         if self.is_over {
             return Poll::Ready(self.failure.take().map(Err));
         }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         match &frame {
-            Some(Ok(frame)) if frame.is_data() => drop(self.delivered.fetch_add(1, Ordering::Relaxed)),
-            Some(Ok(_)) => {}
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    self.delivered.fetch_add(1, Ordering::Relaxed);
+                    self.reaches(data);
+                }
+            }
             Some(Err(_)) | None => self.is_over = true,
         }
         Poll::Ready(frame)
@@ -179,6 +209,14 @@ mod tests {
     }
 
     const PROXY: Weather = Weather { proxy: 1, ..Weather::CLEAR };
+
+    #[test]
+    fn a_position_is_the_last_id_that_is_a_number() {
+        assert_eq!(last_id(b"event: price\nid: 7\ndata: {}\n\n"), Some(7));
+        assert_eq!(last_id(b"id: 7\ndata: a\n\nid: 8\ndata: id: 9\n\n"), Some(8));
+        assert_eq!(last_id(b": comment\n\n"), None);
+        assert_eq!(last_id(b"id: monday-7\n\n"), None);
+    }
 
     #[tokio::test]
     async fn without_a_proxy_each_part_goes_on_at_once_and_is_counted() {

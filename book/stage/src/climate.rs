@@ -172,6 +172,8 @@ pub struct Connected {
     pub since_ms: u64,
     /// How many updates were delivered.
     pub delivered: u64,
+    /// The number of the last of them, where it is known: an event stream says it.
+    pub position: Option<u64>,
     /// Bytes from the client, on its connection.
     pub bytes_to_server: u64,
     /// Bytes to the client, on its connection.
@@ -284,38 +286,71 @@ impl Climate {
 
     /// The exchanges that go on, the oldest first, `most` of them at most.
     pub fn connected(&self, most: usize) -> Vec<Connected> {
-        let taps: Vec<_> = {
+        self.told(most, |_| true, |number, _| number).0
+    }
+
+    /// The exchanges that go on, or one visitor's: in an order in which the next exchange of a connection stands where
+    /// the last one did, `most` of them at most; and how many there are.
+    pub fn lines(&self, most: usize, visitor: Option<u64>) -> (Vec<Connected>, usize) {
+        let is_meant = |who: &Who| visitor.is_none_or(|number| who.is_in(Scope::Visitor(number)));
+        self.told(most, is_meant, |_, who| {
+            let page = who.page.as_ref().map(|(visitor, page)| (visitor.number(), *page));
+            (who.technique, who.lab, page, who.peer)
+        })
+    }
+
+    fn told<K: Ord>(
+        &self,
+        most: usize,
+        is_meant: impl Fn(&Who) -> bool,
+        key: impl Fn(u64, &Who) -> K,
+    ) -> (Vec<Connected>, usize) {
+        let (taps, all): (Vec<_>, usize) = {
             let lines = self.0.lines();
-            let mut lines: Vec<_> = lines.iter().collect();
-            lines.sort_unstable_by_key(|(number, _)| **number);
-            lines
+            let mut lines: Vec<_> = lines.iter().filter(|(_, entry)| is_meant(&entry.who)).collect();
+            lines.sort_by_cached_key(|(number, entry)| key(**number, &entry.who));
+            let all = lines.len();
+            let taps = lines
                 .into_iter()
                 .filter_map(|(&number, entry)| {
                     Some((number, entry.who.clone(), entry.since, entry.delivered(), entry.tap.upgrade()?))
                 })
                 .take(most)
-                .collect()
+                .collect();
+            (taps, all)
         };
-        taps.into_iter()
-            .map(|(number, who, since, delivered, tap)| {
-                let Passed { to_server, to_client } = tap.passed();
-                Connected {
-                    number,
-                    lab: who.lab,
-                    technique: who.technique,
-                    visitor: who.page.as_ref().map(|(visitor, _)| visitor.number()),
-                    page: who.page.map(|(_, page)| page),
-                    peer: who.peer,
-                    since_ms: milliseconds(since.elapsed()),
-                    delivered: delivered + tap.messages(),
-                    bytes_to_server: to_server,
-                    bytes_to_client: to_client,
-                    queue: tap.queue(),
-                    stalled_ms: tap.stalled_for().map_or(0, milliseconds),
-                    weather: tap.weather(),
-                }
-            })
-            .collect()
+        let told = taps.into_iter().map(|(number, who, since, delivered, tap)| {
+            let Passed { to_server, to_client } = tap.passed();
+            Connected {
+                number,
+                lab: who.lab,
+                technique: who.technique,
+                visitor: who.page.as_ref().map(|(visitor, _)| visitor.number()),
+                page: who.page.map(|(_, page)| page),
+                peer: who.peer,
+                since_ms: milliseconds(since.elapsed()),
+                delivered: delivered + tap.messages(),
+                position: tap.position(),
+                bytes_to_server: to_server,
+                bytes_to_client: to_client,
+                queue: tap.queue(),
+                stalled_ms: tap.stalled_for().map_or(0, milliseconds),
+                weather: tap.weather(),
+            }
+        });
+        (told.collect(), all)
+    }
+
+    /// The exchange that goes on on the connection from this address.
+    pub(crate) fn line_at(&self, peer: SocketAddr) -> Option<Connected> {
+        self.told(1, |who| who.peer == Some(peer), |number, _| number).0.pop()
+    }
+
+    /// The tap on the connection that comes from this address, where an exchange goes on there.
+    pub(crate) fn tap_at(&self, peer: SocketAddr) -> Option<Arc<Tap>> {
+        let lines = self.0.lines();
+        let mut from_there = lines.values().filter(|entry| entry.who.peer == Some(peer));
+        from_there.find_map(|entry| entry.tap.upgrade())
     }
 
     /// What is so now, technique by technique.

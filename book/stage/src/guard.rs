@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use hyper::body::Body as _;
 use tokio::sync::watch;
 
-use crate::server::Connection;
+use crate::{line::Answered, server::Connection};
 
 /// The longest path and query that is looked at, in bytes.
 const TARGET: usize = 4 * 1024;
@@ -25,11 +25,23 @@ pub(crate) const POLICY: &str = "default-src 'self'; img-src 'self' data:; objec
 /// Whoever is refused has a line in the log, without what stands behind the `?`.
 pub(crate) async fn guard(request: Request, next: Next) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let peer = request.extensions().get::<Connection>().map(|connection| connection.peer);
+    let connection = request.extensions().get::<Connection>().cloned();
+    let peer = connection.as_ref().map(|connection| connection.peer);
+    if let Some(Connection { tap, .. }) = &connection {
+        tap.is_asked(format!("{method} {uri}"));
+    }
     let mut response = match refusal(&request) {
         Some(refused) => refused.into_response(),
         None => next.run(request).await,
     };
+    if let Some(Connection { tap, .. }) = &connection {
+        let content_type = response.headers().get(header::CONTENT_TYPE);
+        tap.is_answered(Answered {
+            status: response.status().as_u16(),
+            content_type: content_type.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned(),
+            is_stream: response.body().size_hint().exact().is_none(),
+        });
+    }
     let status = response.status();
     if status.is_client_error() && status != StatusCode::NOT_FOUND {
         let path: String = uri.path().chars().take(80).collect();

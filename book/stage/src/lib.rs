@@ -29,6 +29,7 @@ pub mod site;
 pub mod source;
 mod toolchain;
 mod visitor;
+mod watcher;
 pub mod weather;
 pub mod widgets;
 

@@ -80,6 +80,28 @@ pub trait Listen: Send {
     fn to_client(&mut self, bytes: &[u8]) -> bool;
     /// The connection is gone.
     fn ended(&mut self, how: Ending);
+    /// The connection's next exchange begins. Only who watches the connection lives to hear that.
+    fn begins(&mut self) {}
+    /// The exchange at hand meets this weather from now on; told to who watches the connection.
+    fn turns(&mut self, _weather: Weather) {}
+}
+
+/// What is known of the exchange at hand to one who has not heard it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exchange {
+    /// How its request begins: `GET /live/lab3/prices/stream`. Empty until the request has been read.
+    pub(crate) asked: String,
+    /// How it is answered, as soon as it is.
+    pub(crate) answered: Option<Answered>,
+}
+
+/// An answer's head, as far as it says what follows.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    /// Nobody knows how long it will be.
+    pub(crate) is_stream: bool,
 }
 
 /// What has passed on a connection, in bytes, heads and frames included.
@@ -113,6 +135,8 @@ pub struct Tap {
     to_client: AtomicU64,
     /// Messages that the server has sent since an upgrade.
     messages: AtomicU64,
+    /// The number of the newest update that was given to the line, and one; 0 where none is known.
+    position: AtomicU64,
     /// Bytes under way to the client.
     held: AtomicUsize,
     /// Since when the client takes nothing, in milliseconds since the connection began, and one; 0 while it takes what it is sent.
@@ -129,6 +153,9 @@ pub struct Tap {
 struct Heard {
     head: Vec<u8>,
     listener: Option<Box<dyn Listen>>,
+    /// Who hears the connection, whatever it carries.
+    watcher: Option<Box<dyn Listen>>,
+    exchange: Exchange,
     /// Whose exchange it is, where it is one of a lab's own.
     claim: Option<Claim>,
 }
@@ -148,6 +175,7 @@ impl Default for Tap {
             to_server: AtomicU64::default(),
             to_client: AtomicU64::default(),
             messages: AtomicU64::default(),
+            position: AtomicU64::default(),
             held: AtomicUsize::default(),
             stalled: AtomicU64::default(),
             cutting: Notify::new(),
@@ -171,6 +199,40 @@ impl Tap {
         listener.to_server(&head[start.unwrap_or(0)..]);
         heard.listener = Some(listener);
         self.listening.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets whoever `watcher` makes hear the connection from now on, and nobody else who did. It is told what the
+    /// exchange at hand is.
+    pub(crate) fn watch(&self, watcher: impl FnOnce(&Exchange) -> Box<dyn Listen>) {
+        let mut heard = self.heard();
+        let watcher = watcher(&heard.exchange);
+        heard.watcher = Some(watcher);
+        self.listening.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anybody watches the connection.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.listening.load(Ordering::Relaxed) && self.heard().watcher.is_some()
+    }
+
+    /// A request has been read.
+    pub(crate) fn is_asked(&self, asked: String) {
+        self.heard().exchange = Exchange { asked, answered: None };
+    }
+
+    /// The request is answered.
+    pub(crate) fn is_answered(&self, answered: Answered) {
+        self.heard().exchange.answered = Some(answered);
+    }
+
+    /// The update of this number was given to the line.
+    pub(crate) fn reaches(&self, position: u64) {
+        self.position.store(position.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// The number of the newest update that was given to the line, where it is known.
+    pub(crate) fn position(&self) -> Option<u64> {
+        self.position.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// Says whose the exchange at hand is, until it is over.
@@ -257,6 +319,15 @@ impl Tap {
         if weather == self.weather() {
             return;
         }
+        self.blow(weather);
+        if self.listening.load(Ordering::Relaxed)
+            && let Some(watcher) = &mut self.heard().watcher
+        {
+            watcher.turns(weather);
+        }
+    }
+
+    fn blow(&self, weather: Weather) {
         self.sky().send_modify(|sky| {
             *sky = weather;
             // Under the sky's lock, so that the two never disagree.
@@ -311,7 +382,15 @@ impl Tap {
             heard.listener = None;
             heard.head.clear();
             over = heard.claim.take();
-            self.listening.store(false, Ordering::Relaxed);
+            self.listening.store(heard.watcher.is_some(), Ordering::Relaxed);
+            heard.exchange = Exchange::default();
+            self.position.store(0, Ordering::Relaxed);
+        }
+        if let Some(watcher) = &mut heard.watcher {
+            if is_new {
+                watcher.begins();
+            }
+            watcher.to_server(bytes);
         }
         match &mut heard.listener {
             Some(listener) => listener.to_server(bytes),
@@ -323,8 +402,8 @@ impl Tap {
         drop(heard);
         // In this order: nobody changes the weather of an exchange that nobody claims.
         drop(over);
-        if is_new {
-            self.set_weather(Weather::CLEAR);
+        if is_new && !self.weather().is_clear() {
+            self.blow(Weather::CLEAR);
         }
     }
 
@@ -338,11 +417,17 @@ impl Tap {
         for part in parts {
             let part = &part[..part.len().min(count)];
             count -= part.len();
-            if !part.is_empty() && heard.listener.as_mut().is_some_and(|listener| !listener.to_client(part)) {
-                heard.listener = None;
-                self.listening.store(false, Ordering::Relaxed);
+            if part.is_empty() {
+                continue;
+            }
+            let Heard { listener, watcher, .. } = &mut *heard;
+            for ear in [listener, watcher] {
+                if ear.as_mut().is_some_and(|ear| !ear.to_client(part)) {
+                    *ear = None;
+                }
             }
         }
+        self.listening.store(heard.listener.is_some() || heard.watcher.is_some(), Ordering::Relaxed);
     }
 
     fn held(&self, bytes: usize) {
@@ -445,17 +530,17 @@ impl Drop for Socket {
                 tracing::debug!(%error, "a cut line ends without a reset");
             }
         }
-        let (listener, claim) = {
+        let (listener, watcher, claim) = {
             let mut heard = self.tap.heard();
-            (heard.listener.take(), heard.claim.take())
+            (heard.listener.take(), heard.watcher.take(), heard.claim.take())
         };
         if self.tap.lasting.load(Ordering::Relaxed) {
             let Passed { to_server, to_client } = self.tap.passed();
             tracing::info!(?how, to_server, to_client, "a WebSocket is over");
         }
         drop(claim);
-        if let Some(mut listener) = listener {
-            listener.ended(how);
+        for mut ear in [listener, watcher].into_iter().flatten() {
+            ear.ended(how);
         }
         self.tap.gone.notify_one();
     }

@@ -29,24 +29,20 @@
 //! its streams end and its 204 is the solution's, not the stage's.
 
 mod weather;
+mod wire;
 
-use std::{convert::Infallible, fmt::Write, future::pending, path::Path, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt::Write, future::pending, path::Path, sync::Arc};
 
 use axum::{
     Router,
     extract::{Extension, FromRequestParts, Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderName, StatusCode, Uri, header, request::Parts},
-    response::{
-        Html, IntoResponse, Redirect, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    response::{Html, IntoResponse, Redirect, Response},
     routing::{any, get, post},
 };
 use feed::Feed;
 use futures_util::stream;
-use serde_json::json;
 use tower::ServiceExt;
-use wire::{Moment, Place, Transcript, What, When};
 
 use crate::{
     carry::carry,
@@ -56,22 +52,21 @@ use crate::{
     labs::{Control, Lab, is_unsafe},
     line::Tap,
     server::Connection,
-    visitor::{Market, Panel, Start, Visitor, Visitors},
+    visitor::{Market, Start, Visitor, Visitors},
 };
 
 pub(crate) use weather::fields;
+pub(crate) use wire::{Follow, answered, as_text, event};
 
 const LIST: &str = include_str!("../web/list.html");
 const PAGE: &str = include_str!("../web/live.html");
 const SCRIPT: &str = include_str!("../web/live.js");
+const WIRE: &str = include_str!("../web/wire.js");
 const STYLE: &str = concat!(
     include_str!("../../theme/css/tokens.css"),
     include_str!("../../theme/css/lab.css"),
     include_str!("../../theme/css/stage.css"),
 );
-
-/// How long a panel's stream is silent at most.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// All the labs, and whoever looks at them.
 struct House {
@@ -95,6 +90,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(root: &Path, feed: &Feed, climat
         .route("/live/", get(move || async move { ([(header::CACHE_CONTROL, "no-cache")], Html(list)) }))
         .route("/live/-/stage.css", text("text/css; charset=utf-8", STYLE))
         .route("/live/-/live.js", text("text/javascript; charset=utf-8", SCRIPT))
+        .route("/live/-/wire.js", text("text/javascript; charset=utf-8", WIRE))
         .route("/live/{lab}", get(to_the_page))
         .route("/live/{lab}/", get(page))
         .route("/live/{lab}/-/wire", get(wire))
@@ -359,71 +355,11 @@ async fn wire(
         return StatusCode::NO_CONTENT.into_response();
     };
     let (seen, start) = place(&visitor, &query, &headers);
-    let panel = Follow { panel: visitor.panel(), seen, start, told: Vec::new().into_iter() };
-    let events = stream::unfold(panel, |mut follow| async move {
+    let events = stream::unfold(Follow::new(&visitor, seen, start), |mut follow| async move {
         let (number, moment) = follow.next().await?;
-        let event =
-            Event::default().event("moment").id(number.to_string()).data(described(&moment).to_string());
-        Some((Ok::<_, Infallible>(event), follow))
+        Some((Ok(event(number.to_string(), &moment)), follow))
     });
-    Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response()
-}
-
-/// Reads a visitor's transcript at the panel's pace: what is not fetched waits
-/// in the visitor's one bounded list, not in a queue for each panel.
-struct Follow {
-    panel: Panel,
-    seen: u64,
-    start: Start,
-    told: std::vec::IntoIter<(u64, Moment)>,
-}
-
-impl Follow {
-    async fn next(&mut self) -> Option<(u64, Moment)> {
-        loop {
-            if let Some((number, moment)) = self.told.next() {
-                self.seen = number;
-                return Some((number, moment));
-            }
-            let head = *self.panel.head.borrow_and_update();
-            self.told = self.panel.visitor.after(self.seen, self.start).into_iter();
-            if self.told.len() == 0 {
-                self.seen = self.seen.max(head);
-                self.panel.head.changed().await.ok()?;
-            }
-        }
-    }
-}
-
-/// A moment for the panel: its words are the transcript's.
-fn described(moment: &Moment) -> serde_json::Value {
-    let place = match moment.place {
-        Place::Page => "page",
-        Place::ToServer => "client → server",
-        Place::ToClient => "server → client",
-        Place::Network => "network",
-        Place::Note => "note",
-    };
-    let kind = match &moment.what {
-        What::Request { .. } => "request",
-        What::Response { .. } => "response",
-        What::Event { .. } | What::Message(_) | What::Body(_) => "data",
-        What::Cut | What::Refused | What::Hold | What::Abort => "loss",
-        What::End | What::Close(..) => "end",
-        _ => "aside",
-    };
-    let headers: Vec<String> = match &moment.what {
-        What::Request { headers, .. } | What::Response { headers, .. } => {
-            headers.iter().map(|(name, value)| format!("{name}: {value}")).collect()
-        }
-        _ => Vec::new(),
-    };
-    let (When::At(at) | When::Within(at, _)) = moment.when;
-    json!({
-        "at": at, "place": place, "exchange": moment.exchange, "kind": kind,
-        "words": moment.what.to_string(), "headers": headers,
-        "text": moment.to_string(),
-    })
+    answered(events)
 }
 
 /// The visitor's own wire so far, as text.
@@ -441,10 +377,7 @@ async fn wire_text(
             .into_response();
     };
     let (seen, start) = place(&visitor, &query, &headers);
-    let moments = visitor.after(seen, start).into_iter().map(|(_, moment)| moment).collect();
-    let text = Transcript { moments }.to_string();
-    let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
-    (kind, text).into_response()
+    as_text(&visitor, seen, start)
 }
 
 async fn cut(

@@ -173,6 +173,11 @@ impl Visitor {
         }
     }
 
+    /// What keeps the transcript of a connection that somebody else watches, whosever it is.
+    pub(crate) fn nobody() -> Self {
+        Self::new(0)
+    }
+
     /// The visitor's number: the first who came is 1.
     pub(crate) fn number(&self) -> u64 {
         self.number

@@ -226,7 +226,7 @@ async fn the_instructor_s_link_works_once() {
 }
 
 /// Every room of the console.
-const ROOMS: [(&str, &str); 16] = [
+const ROOMS: [(&str, &str); 22] = [
     ("GET", "/instructor"),
     ("GET", "/instructor/events"),
     ("POST", "/instructor/link"),
@@ -243,6 +243,12 @@ const ROOMS: [(&str, &str); 16] = [
     ("POST", "/instructor/feed/anew"),
     ("POST", "/instructor/weather/order"),
     ("POST", "/instructor/weather/clear"),
+    ("POST", "/instructor/lines/cut"),
+    ("POST", "/instructor/lines/show"),
+    ("POST", "/instructor/wire/watch"),
+    ("POST", "/instructor/wire/leave"),
+    ("GET", "/instructor/wire"),
+    ("GET", "/instructor/wire.txt"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -699,6 +705,7 @@ async fn every_answer_of_the_class_carries_the_policy() {
             "/class/me",
             "/instructor",
             "/class/-/parts.js",
+            "/class/-/console.js",
             "/class/-/here.js",
             "/class/-/here.css",
         ] {

@@ -1,103 +1,14 @@
-// The live panel: a visitor's own wire, moment by moment.
+// The live page: the visitor's own wire, and what the lab and its line can be put through.
 
-/** The panel keeps this many moments; the transcript as text has more. */
-const SHOWN = 400;
-
-/** @typedef {{ at: number, place: string, exchange: number | null, kind: string, words: string, headers: string[], text: string }} Moment */
+import { follow, teller } from './wire.js';
 
 const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const panel = /** @type {HTMLElement} */ (document.querySelector('.stage-wire'));
-const [list, log, said, pause] = ['moments', 'log', 'said', 'pause'].map(find);
 const frame = /** @type {HTMLIFrameElement} */ (find('lab'));
+const tell = teller(find('said'));
 
-/** @type {Moment[]} moments that wait for the next frame, or for the end of the pause */
-let waiting = [];
-let drawing = false;
-let paused = false;
-let count = 0;
-
-/** @param {string} tag @param {string} name @param {string} text */
-function part(tag, name, text) {
-  const element = document.createElement(tag);
-  element.className = name;
-  element.textContent = text;
-  return element;
-}
-
-/** @param {Moment} moment */
-function line(moment) {
-  const item = document.createElement('li');
-  item.dataset.kind = moment.kind;
-  item.dataset.place = moment.place;
-  item.append(part('span', 'at', `${moment.at} ms`), ' ', part('span', 'place', moment.place), ' ');
-  const what = part('span', 'what', '');
-  if (moment.exchange !== null) what.append(part('span', 'exchange', `#${moment.exchange}`), ' ');
-  what.append(moment.words);
-  for (const header of moment.headers) what.append(' ', part('span', 'header', header));
-  item.append(what);
-  return item;
-}
-
-function draw() {
-  drawing = false;
-  if (paused || waiting.length === 0) return;
-  const follows = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-  list.append(...waiting.slice(-SHOWN).map(line));
-  waiting = [];
-  while (list.children.length > SHOWN) list.firstElementChild?.remove();
-  if (follows) log.scrollTop = log.scrollHeight;
-  find('empty').hidden = true;
-  tellCount();
-}
-
-function drawSoon() {
-  if (drawing) return;
-  drawing = true;
-  // A hidden page is given no frames; it draws when it is seen again.
-  requestAnimationFrame(draw);
-}
-
-function tellCount() {
-  find('count').textContent = paused && waiting.length > 0 ? `${waiting.length} waiting` : `${count} moments`;
-}
-
-/** @type {number | undefined} */
-let telling;
-/** What a screen reader is told: turning points only, never the flood. @param {string} words */
-function tell(words) {
-  clearTimeout(telling);
-  telling = setTimeout(() => { said.textContent = words; }, 300);
-}
-
-const source = new EventSource(`-/wire?${panel.dataset.start}`);
-source.addEventListener('moment', (event) => {
-  /** @type {Moment} */
-  const moment = JSON.parse(event.data);
-  count += 1;
-  waiting.push(moment);
-  if (waiting.length > SHOWN) waiting.shift();
-  if (['request', 'loss', 'end'].includes(moment.kind) || moment.words.startsWith('204')) {
-    tell(`${moment.place}: ${[moment.words, ...moment.headers].join(', ')}`);
-  }
-  if (paused) tellCount();
-  drawSoon();
-});
-source.addEventListener('open', () => panel.classList.remove('is-lost'));
-source.addEventListener('error', () => {
-  panel.classList.add('is-lost');
-  tell('The stage is out of reach; the panel tries again.');
-});
-addEventListener('pagehide', () => source.close());
+follow(panel, `-/wire?${panel.dataset.start}`, tell);
 addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
-
-pause.hidden = false;
-pause.addEventListener('click', () => {
-  paused = !paused;
-  pause.setAttribute('aria-pressed', String(paused));
-  pause.textContent = paused ? 'Go on' : 'Pause';
-  tellCount();
-  drawSoon();
-});
 
 const again = find('again');
 again.hidden = false;

@@ -6,9 +6,14 @@
 
 mod class;
 mod feed;
+mod lines;
 mod weather;
+mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use super::{
     BODY, Class, address, done, html,
@@ -39,6 +44,9 @@ pub(crate) struct Console {
     class: Arc<Class>,
     climate: Climate,
     desk: Desk,
+    /// The number of the visitor whose connections are listed; 0 lists everybody's.
+    shown: Arc<AtomicU64>,
+    watching: Arc<wire::Watching>,
 }
 
 impl FromRef<Console> for Arc<Class> {
@@ -55,7 +63,13 @@ impl FromRef<Console> for Door {
 
 impl Console {
     pub(crate) fn new(class: &Arc<Class>, climate: &Climate, desk: &Desk) -> Self {
-        Self { class: Arc::clone(class), climate: climate.clone(), desk: desk.clone() }
+        Self {
+            class: Arc::clone(class),
+            climate: climate.clone(),
+            desk: desk.clone(),
+            shown: Arc::default(),
+            watching: Arc::new(wire::Watching::new(None)),
+        }
     }
 
     /// Everything under `/instructor`.
@@ -67,6 +81,8 @@ impl Console {
             .merge(class::router())
             .merge(feed::router())
             .merge(weather::router())
+            .merge(lines::router())
+            .merge(wire::router())
             .layer(DefaultBodyLimit::max(BODY))
             .with_state(self)
     }
@@ -80,6 +96,8 @@ impl Console {
             ("members", html::members(&room, true)),
             ("feed", feed::drawn(&self.desk)),
             ("orders", weather::drawn(&self.climate)),
+            ("lines", lines::drawn(self)),
+            ("watched", wire::drawn(&self.watching)),
         ])
     }
 }
@@ -133,6 +151,8 @@ fn page(console: &Console) -> String {
         room("here", "Bring everyone here", &(part("call") + &class::invitation(class))),
         room("feed", "The feed", &part("feed")),
         room("weather", "The weather", &(part("orders") + &weather::form())),
+        room("lines", "Connections", &(part("lines") + lines::finder())),
+        room("wire", "A wire", &(part("watched") + wire::PANEL)),
         room(
             "device",
             "Another device",
@@ -142,7 +162,7 @@ fn page(console: &Console) -> String {
         room("who", "Who is here", &part("members")),
     ];
     let content = format!(
-        "{}<main class=\"stage-main\">\n<div class=\"stage-title\"><h1>The console</h1>{}</div>\n<div class=\"rooms\">\n{}</div>\n</main>\n",
+        "{}<main class=\"stage-main\">\n<div class=\"stage-title\"><h1>The console</h1>{}</div>\n<div class=\"rooms\">\n{}</div>\n</main>\n<script type=\"module\" src=\"/class/-/console.js\"></script>\n",
         html::HEAD,
         part("state"),
         rooms.concat(),
@@ -152,7 +172,7 @@ fn page(console: &Console) -> String {
 
 fn room(name: &str, title: &str, content: &str) -> String {
     // What grows with the class has a row of its own.
-    let wide = if name == "who" { " room-wide" } else { "" };
+    let wide = if matches!(name, "who" | "lines" | "wire") { " room-wide" } else { "" };
     format!(
         "<section class=\"room{wide}\" id=\"room-{name}\" aria-labelledby=\"{name}-title\"><h2 id=\"{name}-title\">{title}</h2>{content}</section>\n"
     )

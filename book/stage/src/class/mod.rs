@@ -13,7 +13,8 @@
 //! | `GET /instructor?key=…` | exchanges the one-time link for a cookie |
 //! | `GET /instructor`, `/instructor/events` | the console |
 //! | `POST /instructor/class/…` | what the console does with the class |
-//! | `POST /instructor/feed/…`, `/instructor/weather/…` | … with the market, and with the climate |
+//! | `POST /instructor/feed/…`, `/instructor/weather/…`, `/instructor/lines/…` | … with the market, the climate, and connections |
+//! | `POST /instructor/wire/…`, `GET /instructor/wire`, `/instructor/wire.txt` | one connection as it happens |
 //!
 //! A person is told by a token: 128 random bits, in a browser's cookie or in the file that `cargo lab join` keeps.
 //! Nobody is asked who they are. What is known of them is a name, if they chose one, how far they are in the labs, if
@@ -467,6 +468,8 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(class: Arc<Class>) -> Rou
         .merge(board::router())
         .merge(member::router())
         .route("/class/-/parts.js", file(SCRIPT, include_str!("../../web/parts.js")))
+        .route("/class/-/console.js", file(SCRIPT, include_str!("../../web/console.js")))
+        .route("/class/-/wire.js", file(SCRIPT, include_str!("../../web/wire.js")))
         .route("/class/-/here.js", file(SCRIPT, include_str!("../../web/here.js")))
         .route("/class/-/here.css", file("text/css; charset=utf-8", include_str!("../../web/here.css")))
         .layer(DefaultBodyLimit::max(BODY))

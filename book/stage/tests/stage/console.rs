@@ -1,10 +1,11 @@
 //! The instructor's console over plain HTTP: the feed, the weather, and who is connected.
 
 use feed::{Market, Trading};
+use serde_json::json;
 use stage::Weather;
-use tokio::task::JoinHandle;
+use tokio::{io::AsyncWriteExt, task::JoinHandle};
 
-use super::play::{Answer, Play, Streaming};
+use super::play::{Answer, Ending, PATIENCE, Play, Streaming, in_order};
 
 impl Play {
     /// Opens the console; gives its cookie.
@@ -103,7 +104,7 @@ async fn a_log_that_begins_anew_ends_streams_and_has_another_epoch() {
     let mut stream = play.stream("/live/lab3/prices/stream", &[("cookie", &cookie)]).await;
     stream.until("retry:").await;
     play.obeys(&instructor, "/instructor/feed/anew", "").await;
-    assert_eq!(stream.ending().await, super::play::Ending::Proper);
+    assert_eq!(stream.ending().await, Ending::Proper);
     assert_ne!(play.feed.epoch(), before);
     assert!(play.console(&instructor).await.contains(play.feed.epoch()), "the console names it");
     // Lab 1 knows nothing of the old log's prices any more.
@@ -186,4 +187,167 @@ async fn the_console_s_stream_tells_what_changes_without_being_asked() {
     // Nobody tells the console of a price: it looks.
     play.publish(6_125).await;
     events.until("BMRI 6125").await;
+}
+
+/// The name of a connection at the console.
+fn named(stream: &Streaming) -> String {
+    format!("line={}", stream.line.local_addr().unwrap())
+}
+
+impl Play {
+    /// A stream of a visitor's that has begun.
+    async fn listener(&self, cookie: &str) -> Streaming {
+        let mut stream = self.stream("/live/lab3/-/1/prices/stream", &[("cookie", cookie)]).await;
+        stream.until("retry:").await;
+        stream
+    }
+
+    /// The transcript of what is watched, once it holds `words`.
+    async fn watched(&self, instructor: &str, words: &str) -> String {
+        let asked = tokio::time::Instant::now();
+        loop {
+            let wire = self.ask("GET", "/instructor/wire.txt", &[("cookie", instructor)]).await.body;
+            if wire.contains(words) {
+                return wire;
+            }
+            assert!(asked.elapsed() < PATIENCE, "no `{words}` in:\n{wire}");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn connections_are_listed_with_where_they_are_and_one_visitor_s_alone() {
+    let play = Play::begin().await;
+    let instructor = play.instructor().await;
+    assert!(play.console(&instructor).await.contains("Nobody is connected to a lab."));
+    let (anna, budi) = (play.visit().await, play.visit_lab(5).await);
+    let mut hers = play.listener(&anna).await;
+    let mut his = play.trader_in(&budi, "general", "Budi").await;
+    play.publish(6_100).await;
+    hers.until("6100").await;
+    his.hears("price").await;
+    let console = play.console(&instructor).await;
+    for words in [
+        "Server-Sent Events · lab 3 · visitor 1, page 1",
+        "at update 1 · ",
+        "WebSocket · lab 5 · visitor 2, page 1",
+    ] {
+        assert!(console.contains(words), "{words}: {console}");
+    }
+    assert!(console.contains(&hers.line.local_addr().unwrap().to_string()));
+
+    play.obeys(&instructor, "/instructor/lines/show", "visitor=2").await;
+    let console = play.console(&instructor).await;
+    assert!(console.contains("visitor 2, page 1") && !console.contains("visitor 1, page 1"), "{console}");
+    play.refuses(&instructor, "/instructor/lines/show", "visitor=x", "A visitor has a number").await;
+    play.obeys(&instructor, "/instructor/lines/show", "visitor=").await;
+
+    let mut many = Vec::new();
+    for _ in 0..45 {
+        many.push(play.stream("/live/lab2/updates?after=1", &[]).await);
+    }
+    play.until("all of them wait", || play.climate.connected(100).len() == 47).await;
+    let console = play.console(&instructor).await;
+    assert!(console.contains("And 7 more."), "{console}");
+    assert_eq!(console.matches("class=\"room-acts\"").count(), 40);
+}
+
+#[tokio::test]
+async fn one_connection_a_technique_and_all_are_cut_from_the_console() {
+    let play = Play::begin().await;
+    let instructor = play.instructor().await;
+    let cookie = play.visit().await;
+    let (one, two) = (play.listener(&cookie).await, play.listener(&cookie).await);
+    let mut trader = play.trader_in(&cookie, "general", "Anna").await;
+    let gone = named(&one);
+    play.obeys(&instructor, "/instructor/lines/cut", &gone).await;
+    assert_eq!(one.ending().await, Ending::Reset);
+    play.until("it is gone", || play.climate.connected(10).len() == 2).await;
+    play.refuses(&instructor, "/instructor/lines/cut", &gone, "over already").await;
+    play.refuses(&instructor, "/instructor/lines/cut", "line=here", "named by the address").await;
+    play.refuses(&instructor, "/instructor/lines/cut", "what=everything", "Weather is for `all`").await;
+    play.obeys(&instructor, "/instructor/lines/cut", "what=sse").await;
+    assert_eq!(two.ending().await, Ending::Reset);
+    play.publish(6_100).await;
+    trader.hears("price").await;
+    play.obeys(&instructor, "/instructor/lines/cut", "what=all").await;
+    trader.failure().await;
+}
+
+#[tokio::test]
+async fn a_stream_is_watched_from_its_middle_to_its_end() {
+    let play = Play::begin().await;
+    let instructor = play.instructor().await;
+    let cookie = play.visit().await;
+    let (mut chosen, mut neighbour) = (play.listener(&cookie).await, play.listener(&cookie).await);
+    play.publish(1).await;
+    chosen.until("id: 1").await;
+    let mut panel = play.stream("/instructor/wire", &[("cookie", &instructor)]).await;
+    panel.until("text/event-stream").await;
+    play.obeys(&instructor, "/instructor/wire/watch", &named(&chosen)).await;
+    panel.until("event: other").await;
+    play.publish(2).await;
+    panel.until("event price · id 2").await;
+    play.order("lab3", Weather { hold: true, ..Weather::CLEAR });
+    play.publish(3).await;
+    play.climate.clear();
+    chosen.until("id: 3").await;
+    neighbour.until("id: 3").await;
+    let wire = play.watched(&instructor, "id 3").await;
+    in_order(
+        &wire,
+        &[
+            "watched from here on, in the midst of GET /live/lab3/-/1/prices/stream",
+            "id 2",
+            "hold",
+            "heal",
+            "id 3",
+        ],
+    );
+    assert_eq!(wire.matches("id 3").count(), 1, "the neighbour is not heard: {wire}");
+    assert!(!wire.contains("id 1") && !wire.contains("stage_visitor"), "{wire}");
+    let transcript: wire::Transcript = wire.parse().expect("it is a transcript");
+    assert_eq!(transcript.to_string(), wire);
+
+    play.obeys(&instructor, "/instructor/lines/cut", &named(&chosen)).await;
+    panel.until("the connection is over").await;
+    in_order(&play.watched(&instructor, "over").await, &["cut", "the connection is over"]);
+    assert!(play.console(&instructor).await.contains("It is over."));
+    play.obeys(&instructor, "/instructor/wire/leave", "").await;
+    let none = play.ask("GET", "/instructor/wire.txt", &[("cookie", &instructor)]).await;
+    assert_eq!(none.status, 404, "{none:?}");
+}
+
+#[tokio::test]
+async fn a_websocket_and_a_connection_of_many_exchanges_are_watched_by_whoever_chooses() {
+    let play = Play::begin().await;
+    let instructor = play.instructor().await;
+    let cookie = play.visit_lab(5).await;
+    let mut trader = play.trader_in(&cookie, "general", "Anna").await;
+    let floor = trader.0.get_ref().local_addr().unwrap();
+    play.obeys(&instructor, "/instructor/wire/watch", &format!("line={floor}")).await;
+    trader.say(&json!({ "type": "say", "id": "a", "text": "Hello, all" })).await;
+    trader.hears("said").await;
+    in_order(
+        &play.watched(&instructor, "server → client").await,
+        &["client → server  #1 message", "Hello, all", "server → client  #1 message"],
+    );
+
+    // A client that asks again and again does so on one connection, and each time is told.
+    let mut polls = play.stream("/live/lab2/updates?after=0", &[("cookie", &cookie)]).await;
+    play.until("it waits", || play.climate.connected(10).len() == 2).await;
+    let mut panel = play.stream("/instructor/wire", &[("cookie", &instructor)]).await;
+    panel.until("Hello, all").await;
+    play.obeys(&instructor, "/instructor/wire/watch", &named(&polls)).await;
+    panel.until("in the midst of GET /live/lab2/updates?after=0").await;
+    play.publish(6_100).await;
+    polls.until("6100").await;
+    let again = play.request("GET", "/live/lab2/updates?after=1", &[], "keep-alive");
+    polls.line.write_all(again.as_bytes()).await.unwrap();
+    let wire = play.watched(&instructor, "#2 GET /live/lab2/updates?after=1").await;
+    in_order(&wire, &["#1 200 application/json", "6100", "#2 GET"]);
+    assert!(!wire.contains("Hello"), "what was watched before is another transcript: {wire}");
+    play.refuses(&instructor, "/instructor/wire/watch", "line=127.0.0.1:1", "over already").await;
+    play.refuses(&instructor, "/instructor/wire/watch", "line=", "named by the address").await;
 }
