@@ -2,19 +2,21 @@
 // comes near. Until then, and without it, what stands inside them is there to be read.
 (() => {
   'use strict';
-  // Where the module lies, without the ending; a book that was built without it does not say.
-  const { widgets, playground } = document.documentElement.dataset;
-  if (!widgets) return;
-  const at = (/** @type {string} */ ending) => new URL(`${widgets}.${ending}`, document.baseURI).href;
+  // Where their modules lie, the first without its ending; a book that was built without one does not say.
+  const { widgets, playground, tryIt } = document.documentElement.dataset;
+  const from = (/** @type {string} */ place) => new URL(place, document.baseURI).href;
 
   /**
-   * A widget in the page, until `free`. `answer` gives it what it has asked for: a name that says what it is, and a text.
-   * @typedef {{ free(): void, answer(name: string, answer: string): void }} Attached
+   * What lives in an element, until `free`.
+   * @typedef {{ free(): void }} Attached
+   *
+   * A widget in the page. `answer` gives it what it has asked for: a name that says what it is, and a text.
+   * @typedef {Attached & { answer(name: string, answer: string): void }} Widget
    *
    * What wasm-bindgen makes of book/widgets.
    * @typedef {object} Module
    * @property {(options: { module_or_path: string }) => Promise<unknown>} default loads the WebAssembly
-   * @property {(host: HTMLElement, asked: (name: string, json: string) => void) => Attached} attach brings an element to
+   * @property {(host: HTMLElement, asked: (name: string, json: string) => void) => Widget} attach brings an element to
    *   life; `asked` is called with what it wants of the page
    *
    * As far as the map needs it: see book/playground/playground.js.
@@ -23,15 +25,6 @@
    * @typedef {object} Bench
    * @property {{ open(options: { onProgress(progress: Progress): void }): Promise<Playground> }} Playground
    */
-
-  /** @type {Promise<Module> | undefined} */
-  let loading;
-  const load = () => loading ??= (async () => {
-    /** @type {Module} */
-    const module = await import(at('js'));
-    await module.default({ module_or_path: at('wasm') });
-    return module;
-  })();
 
   const near = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
@@ -56,15 +49,63 @@
     async begin() {
       near.unobserve(this);
       try {
-        const module = await load();
-        if (!this.isConnected || this.#attached) return;
-        this.#attached = module.attach(this, (name, json) => this.asked(name, JSON.parse(json)));
-        this.attached();
+        const attach = await this.load();
+        if (this.isConnected) this.#attached ??= attach();
       } catch (error) {
-        // It stays what it was: text. The next one tries again.
-        loading = undefined;
+        // It stays what it was: text.
         console.warn(this.localName, error);
       }
+    }
+
+    /**
+     * Fetches what brings it to life, and gives the call that does.
+     * @returns {Promise<() => Attached>}
+     */
+    async load() {
+      throw new Error(`Nothing is known that brings <${this.localName}> to life.`);
+    }
+  }
+
+  /** The lab in the page: scripts of its own (book/theme/js/try-it). */
+  class TryIt extends Playable {
+    async load() {
+      /** @type {{ attach(host: HTMLElement): Attached }} */
+      const { attach } = await import(from(`${tryIt}try-it.js`));
+      return () => attach(this);
+    }
+  }
+
+  /** @type {Promise<Module> | undefined} */
+  let loading;
+  const load = () => loading ??= (async () => {
+    /** @type {Module} */
+    const module = await import(from(`${widgets}.js`));
+    await module.default({ module_or_path: from(`${widgets}.wasm`) });
+    return module;
+  })().catch((error) => {
+    // The next one tries again.
+    loading = undefined;
+    throw error;
+  });
+
+  /** An element of book/widgets. */
+  class WidgetElement extends Playable {
+    /** @type {Widget | undefined} */
+    #widget;
+
+    async load() {
+      const module = await load();
+      return () => {
+        const widget = module.attach(this, (name, json) => this.asked(name, JSON.parse(json)));
+        this.#widget = widget;
+        this.attached();
+        return widget;
+      };
+    }
+
+    disconnectedCallback() {
+      super.disconnectedCallback();
+      this.#widget = undefined;
     }
 
     /** Called when it has come to life. */
@@ -75,12 +116,12 @@
 
     /** Answers the widget, if it is still there. @param {string} name @param {string} answer */
     answer(name, answer) {
-      this.#attached?.answer(name, answer);
+      this.#widget?.answer(name, answer);
     }
   }
 
   /** The map: it loads the bench when somebody wants to play, and asks for one technique after another. */
-  class RtMap extends Playable {
+  class RtMap extends WidgetElement {
     /** @type {Playground | undefined} */
     #playground;
 
@@ -112,7 +153,7 @@
 
     async #open() {
       /** @type {Bench} */
-      const bench = await import(new URL(`${playground}playground.js`, document.baseURI).href).catch((error) => {
+      const bench = await import(from(`${playground}playground.js`)).catch((error) => {
         throw new Error('The bench did not load. Is the connection up?', { cause: error });
       });
       const onProgress = (/** @type {Progress} */ progress) => this.answer('progress', JSON.stringify(progress));
@@ -131,7 +172,7 @@
    * A question. What is predicted is announced by an event `predicted` that bubbles; its `detail` holds the question's
    * `id`, the number of the `answer` (from 0), `sureness` (0 to 2), and whether it is `right`. Who collects votes listens.
    */
-  class RtPredict extends Playable {
+  class RtPredict extends WidgetElement {
     /** @param {string} name @param {{ answer: number, sureness: number, right: boolean } | null} predicted */
     asked(name, predicted) {
       if (name !== 'predicted') return;
@@ -145,53 +186,12 @@
     }
   }
 
-  for (const name of ['rt-choose', 'sse-bytes', 'wire-player', 'ws-frame']) {
-    customElements.define(name, class extends Playable {});
+  if (widgets) {
+    for (const name of ['rt-choose', 'sse-bytes', 'wire-player', 'ws-frame']) {
+      customElements.define(name, class extends WidgetElement {});
+    }
+    customElements.define('rt-map', RtMap);
+    customElements.define('rt-predict', RtPredict);
   }
-  customElements.define('rt-map', RtMap);
-  customElements.define('rt-predict', RtPredict);
-})();
-
-// The lab in the page. It is made of scripts of its own (book/theme/js/try-it), and needs no module of the others.
-(() => {
-  'use strict';
-  const { tryIt } = document.documentElement.dataset;
-  if (!tryIt) return;
-
-  /** @returns {Promise<{ attach(host: HTMLElement): { free(): void } }>} */
-  const load = () => import(new URL(`${tryIt}try-it.js`, document.baseURI).href);
-
-  const near = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (isIntersecting && target instanceof TryIt) target.begin();
-    }
-  }, { rootMargin: '50% 0px' });
-
-  class TryIt extends HTMLElement {
-    /** @type {{ free(): void } | undefined} */
-    #attached;
-
-    connectedCallback() {
-      near.observe(this);
-    }
-
-    disconnectedCallback() {
-      near.unobserve(this);
-      this.#attached?.free();
-      this.#attached = undefined;
-    }
-
-    async begin() {
-      near.unobserve(this);
-      try {
-        const { attach } = await load();
-        if (this.isConnected) this.#attached ??= attach(this);
-      } catch (error) {
-        // It stays what it was: text.
-        console.warn(this.localName, error);
-      }
-    }
-  }
-
-  customElements.define('try-it', TryIt);
+  if (tryIt) customElements.define('try-it', TryIt);
 })();
