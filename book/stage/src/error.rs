@@ -27,6 +27,8 @@ pub enum StageError {
     Widgets(String),
     /// The feed is to be kept in a Redis that is not there.
     Feed(feed_redis::ConnectError),
+    /// The stage cannot be built with a student's labs; cargo has said why.
+    OwnLabs(String),
     /// The editor of the lab in the page cannot be bundled; why.
     Editor(String),
 }
@@ -66,6 +68,10 @@ impl fmt::Display for StageError {
             }
             Self::Widgets(why) => write!(f, "The book's elements cannot be built: {why}."),
             Self::Editor(why) => write!(f, "The editor cannot be built: {why}."),
+            Self::OwnLabs(labs) => write!(
+                f,
+                "The stage cannot be built with {labs} from labs/: the compiler says why above. Without --lab it serves the solutions."
+            ),
             Self::Module => f.write_str("The page's module cannot be built: cargo says why above."),
         }
     }

@@ -1,9 +1,14 @@
 //! The labs on the stage: the one list of what each is and what it needs.
 
-use std::path::Path;
+use std::{any::Any, path::Path, str::FromStr};
 
-use axum::{Router, http::Method};
+use axum::{
+    Router,
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+};
 use feed::Feed;
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::climate::Technique;
 
@@ -26,9 +31,22 @@ pub(crate) struct Entry {
     pub(crate) response_headers: &'static [&'static str],
     /// What can be broken here.
     pub(crate) controls: &'static [Control],
-    /// The folder of its solution.
+    /// Its folder, among the labs and among the solutions.
     folder: &'static str,
     app: fn(Feed) -> Router,
+    /// The student's, in a stage that was built with it.
+    own: Option<fn(Feed) -> Router>,
+}
+
+/// The student's lab, where this build has it.
+macro_rules! own {
+    ($feature:literal, $lab:ident) => {{
+        #[cfg(feature = $feature)]
+        let own: Option<fn(Feed) -> Router> = Some($lab::app);
+        #[cfg(not(feature = $feature))]
+        let own = None;
+        own
+    }};
 }
 
 /// What a visitor can do to the line or to the market.
@@ -56,6 +74,7 @@ pub(crate) static LABS: [Entry; 5] = [
         controls: &[Control::Lose],
         folder: "lab1-fetch",
         app: lab1_solution::app,
+        own: own!("lab1", lab1),
     },
     Entry {
         number: 2,
@@ -70,6 +89,7 @@ pub(crate) static LABS: [Entry; 5] = [
         controls: &[Control::Cut],
         folder: "lab2-long-polling",
         app: lab2_solution::app,
+        own: own!("lab2", lab2),
     },
     Entry {
         number: 3,
@@ -84,6 +104,7 @@ pub(crate) static LABS: [Entry; 5] = [
         controls: &[Control::Cut, Control::Market],
         folder: "lab3-sse",
         app: lab3_solution::app,
+        own: own!("lab3", lab3),
     },
     Entry {
         number: 4,
@@ -98,6 +119,7 @@ pub(crate) static LABS: [Entry; 5] = [
         controls: &[Control::Cut],
         folder: "lab4-fetch-stream",
         app: lab4_solution::app,
+        own: own!("lab4", lab4),
     },
     Entry {
         number: 5,
@@ -112,8 +134,38 @@ pub(crate) static LABS: [Entry; 5] = [
         controls: &[Control::Cut],
         folder: "lab5-websocket",
         app: lab5_solution::app,
+        own: own!("lab5", lab5),
     },
 ];
+
+/// A lab that is to be the student's own instead of its solution: `3=labs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnLab(u8);
+
+impl FromStr for OwnLab {
+    type Err = String;
+
+    fn from_str(given: &str) -> Result<Self, String> {
+        let number = given.strip_suffix("=labs").and_then(|number| number.parse().ok());
+        let own = number.filter(|number| LABS.iter().any(|entry| entry.number == *number)).map(Self);
+        let last = LABS.len();
+        own.ok_or_else(|| {
+            format!("write `--lab 3=labs` to serve lab 3 as it stands in labs/; there are labs 1 to {last}")
+        })
+    }
+}
+
+impl OwnLab {
+    /// The feature of this crate with which a stage has the lab.
+    pub fn feature(self) -> String {
+        format!("lab{}", self.0)
+    }
+
+    /// Whether this stage was built with the lab.
+    pub fn is_built_in(self) -> bool {
+        LABS.iter().any(|entry| entry.number == self.0 && entry.own.is_some())
+    }
+}
 
 /// A lab that is mounted.
 pub(crate) struct Lab {
@@ -126,18 +178,23 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// Every lab of the repository at `root`, publishing from `feed`.
-    pub(crate) fn all(root: &Path, feed: &Feed) -> Vec<Self> {
+    /// Every lab of the repository at `root`, publishing from `feed`: its solution, or the student's where `own` says so.
+    pub(crate) fn all(root: &Path, feed: &Feed, own: &[OwnLab]) -> Vec<Self> {
         let over = Feed::memory(1);
         over.close();
         let mount = |entry: &'static Entry| {
-            let web = root.join("solutions").join(entry.folder).join("web");
+            let own = entry.own.filter(|_| own.contains(&OwnLab(entry.number)));
+            let (labs, app) = own.map_or(("solutions", entry.app), |own| ("labs", own));
+            let app = |feed: &Feed| match own {
+                None => app(feed.clone()),
+                Some(_) => app(feed.clone()).layer(CatchPanicLayer::custom(unfinished)),
+            };
             let closes = entry.controls.contains(&Control::Market);
             Self {
                 entry,
                 path: format!("/live/lab{}", entry.number),
-                app: host::with_page((entry.app)(feed.clone()), web),
-                closed: closes.then(|| (entry.app)(over.clone())),
+                app: host::with_page(app(feed), root.join(labs).join(entry.folder).join("web")),
+                closed: closes.then(|| app(&over)),
             }
         };
         LABS.iter().map(mount).collect()
@@ -157,7 +214,29 @@ impl Lab {
     }
 }
 
+/// What is answered where a student's lab has given up. (Standard error has said where.)
+fn unfinished(panic: Box<dyn Any + Send>) -> Response {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    let words = words.or_else(|| panic.downcast_ref().copied()).unwrap_or("no words");
+    let said = format!("The lab's server gave up here: {words}. The stage's terminal says where.\n");
+    (StatusCode::INTERNAL_SERVER_ERROR, said).into_response()
+}
+
 /// Whether a request asks for something to be done, rather than told (RFC 9110 § 9.2.1).
 pub(crate) fn is_unsafe(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lab_of_one_s_own_is_named_by_its_number() {
+        assert_eq!("3=labs".parse::<OwnLab>().unwrap().feature(), "lab3");
+        for odd in ["", "3", "3=", "3=solutions", "0=labs", "6=labs", "lab3=labs", "three=labs"] {
+            let said = odd.parse::<OwnLab>().unwrap_err();
+            assert!(said.starts_with("write `--lab 3=labs`"), "{said}");
+        }
+    }
 }

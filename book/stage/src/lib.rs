@@ -36,6 +36,7 @@ pub mod widgets;
 pub use climate::{Climate, Scope, Technique};
 pub use desk::Desk;
 pub use error::StageError;
+pub use labs::OwnLab;
 pub use limits::Limits;
 pub use server::Stage;
 pub use site::Site;

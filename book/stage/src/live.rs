@@ -31,7 +31,7 @@
 mod weather;
 mod wire;
 
-use std::{convert::Infallible, fmt::Write, future::pending, path::Path, sync::Arc};
+use std::{convert::Infallible, fmt::Write, future::pending, sync::Arc};
 
 use axum::{
     Router,
@@ -40,7 +40,6 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::{any, get, post},
 };
-use feed::Feed;
 use futures_util::stream;
 use tower::ServiceExt;
 
@@ -75,9 +74,9 @@ struct House {
     climate: Climate,
 }
 
-/// The live rooms, with the labs of the repository at `root` publishing from `feed`, in this climate.
-pub fn router<S: Clone + Send + Sync + 'static>(root: &Path, feed: &Feed, climate: &Climate) -> Router<S> {
-    let labs = Lab::all(root, feed).into_iter().map(Arc::new).collect();
+/// The live rooms, with these labs, in this climate.
+pub(crate) fn router<S: Clone + Send + Sync + 'static>(labs: Vec<Lab>, climate: &Climate) -> Router<S> {
+    let labs = labs.into_iter().map(Arc::new).collect();
     let house = House { labs, visitors: Visitors::default(), climate: climate.clone() };
     let list = list(&house.labs);
     let text = |kind: &'static str, text: &'static str| {

@@ -1,5 +1,7 @@
 //! `cargo stage`: the command line of the stage.
 
+mod own_labs;
+
 use std::{
     env,
     io::{IsTerminal, Write, stderr, stdout},
@@ -11,7 +13,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use press::Address;
 use stage::{
-    Limits, Site, Source, Stage, StageError, book,
+    Limits, OwnLab, Site, Source, Stage, StageError, book,
     book::For,
     class::{address, keep::Keep},
     module, server,
@@ -42,6 +44,9 @@ struct Serving {
     /// Where the feed is kept: memory, or redis://HOST:PORT for a feed that several stages share
     #[arg(long, value_name = "WHERE", default_value_t)]
     feed: Source,
+    /// Serve a lab as it stands in labs/ instead of its solution: 3=labs; may be given several times
+    #[arg(long = "lab", value_name = "NUMBER=labs")]
+    labs: Vec<OwnLab>,
     /// Let others on the network in: listen on every interface, and print the address and a QR code
     #[arg(long)]
     public: bool,
@@ -95,7 +100,14 @@ fn run(arguments: Arguments) -> Result<(), StageError> {
     let root = book::find_root(&here)?;
     let target = book::target_folder(&root);
     match arguments.command {
-        None => serve(arguments.serving, root, target),
+        None => {
+            let missing = arguments.serving.labs.iter().any(|lab| !lab.is_built_in());
+            if missing {
+                own_labs::serve_with(&arguments.serving.labs)
+            } else {
+                serve(arguments.serving, root, target)
+            }
+        }
         Some(Action::Build { out, url }) => {
             let has_address = url.is_some();
             let mut progress = Progress::new();
@@ -120,7 +132,7 @@ fn run(arguments: Arguments) -> Result<(), StageError> {
 
 #[tokio::main]
 async fn serve(serving: Serving, root: PathBuf, target: PathBuf) -> Result<(), StageError> {
-    let Serving { port, feed, public, keep, connections_per_address } = serving;
+    let Serving { port, feed, labs, public, keep, connections_per_address } = serving;
     // Port and feed come first: whoever must choose others should not wait for the book.
     let listener = match public {
         true => server::listen_to_everyone(port).await?,
@@ -144,7 +156,7 @@ async fn serve(serving: Serving, root: PathBuf, target: PathBuf) -> Result<(), S
     let port = listener.local_addr().map_or(port, |address| address.port());
     let limits = Limits { per_address: connections_per_address, ..Limits::default() };
     allow_files(limits.connections);
-    let stage = Stage::on(&root, site, opened).with_limits(limits);
+    let stage = Stage::on(&root, site, opened, &labs).with_limits(limits);
     println!("http://127.0.0.1:{port}/  (Ctrl-C ends it)");
     match stage.class().link().await {
         Ok(link) => {

@@ -36,6 +36,7 @@ use crate::{
     climate::Climate,
     desk::Desk,
     guard, health,
+    labs::{Lab, OwnLab},
     limits::{Doors, Limits},
     line::{Line, Tap},
     live,
@@ -110,6 +111,12 @@ async fn listen_at(address: Ipv4Addr, port: u16) -> Result<TcpListener, StageErr
 impl Stage {
     /// A stage with a built book and the labs of the repository at `root`, all of which publish from `feed`.
     pub fn new(root: &Path, site: Site, feed: &Feed) -> Self {
+        Self::with_own_labs(root, site, feed, &[])
+    }
+
+    /// The same, with a student's labs in place of their solutions. A lab that this stage [was built
+    /// without](OwnLab::is_built_in) is its solution all the same.
+    pub fn with_own_labs(root: &Path, site: Site, feed: &Feed, own: &[OwnLab]) -> Self {
         let draining = Arc::new(watch::Sender::new(false));
         let class = Arc::new(Class::new(root));
         let (climate, counts) = (Climate::default(), Arc::default());
@@ -120,7 +127,7 @@ impl Stage {
             .route("/", get(|| async { Redirect::temporary("/en/") }))
             .merge(health::router(&class, feed))
             .route("/metrics", metrics)
-            .merge(live::router(root, feed, &climate))
+            .merge(live::router(Lab::all(root, feed, own), &climate))
             .merge(class::router(Arc::clone(&class)))
             .merge(console.router())
             .fallback(book)
@@ -134,15 +141,15 @@ impl Stage {
         Self { router, class, draining, climate, desk, limits: Limits::default(), counts }
     }
 
-    /// A stage on what [`Source::open`] gave: a market trades on its feed as the stage's desk says, and where stages
+    /// A stage on what [`Source::open`] gave, with these of a student's labs: a market trades on its feed as the stage's desk says, and where stages
     /// share the feed, they hold one class.
     ///
     /// # Panics
     /// Outside a Tokio runtime: that is where it trades.
     ///
     /// [`Source::open`]: crate::Source::open
-    pub fn on(root: &Path, site: Site, opened: Opened) -> Self {
-        let stage = Self::new(root, site, &opened.feed);
+    pub fn on(root: &Path, site: Site, opened: Opened, own: &[OwnLab]) -> Self {
+        let stage = Self::with_own_labs(root, site, &opened.feed, own);
         if let Some(log) = &opened.class {
             stage.class.share(log.clone());
         }
@@ -196,13 +203,12 @@ impl Stage {
                         tracing::debug!(%peer, "connected");
                         let tap = Arc::new(Tap::default());
                         lines.add(peer, &tap);
-                        self.counts.open.fetch_add(1, Ordering::Relaxed);
+                        let counted = Counted::new(&self.counts);
                         let (router, draining) = (self.router.clone(), self.draining.subscribe());
-                        let (limits, counts) = (self.limits, Arc::clone(&self.counts));
+                        let limits = self.limits;
                         open.spawn(async move {
                             connection(io, Connection { tap, peer }, router, draining, limits).await;
-                            counts.open.fetch_sub(1, Ordering::Relaxed);
-                            drop(entered);
+                            drop((counted, entered));
                         });
                     }
                     None => {
@@ -226,6 +232,22 @@ impl Stage {
             tracing::info!(left = open.len(), "connections are closed before they are done");
         }
         self.class.flush();
+    }
+}
+
+/// One of the open connections that are counted; dropped, also by a panic, it is one no longer.
+struct Counted(Arc<Counts>);
+
+impl Counted {
+    fn new(counts: &Arc<Counts>) -> Self {
+        counts.open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counts))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

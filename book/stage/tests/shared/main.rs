@@ -43,7 +43,7 @@ async fn as_started(redis: &Redis) -> (Node, String) {
     let open = async move { source.open().await.expect("Redis answers") };
     Node::with(open, |site, opened| {
         let feed = opened.feed.clone();
-        (Stage::on(&root(), site, opened), feed)
+        (Stage::on(&root(), site, opened, &[]), feed)
     })
     .await
 }
