@@ -11,6 +11,8 @@ const PACE: (f64, f64) = (0.1, 50.0);
 const PAYLOAD: usize = 8_000;
 
 /// The desk of one stage's market. Clones are handles to the same one.
+///
+/// What the console orders comes by way of the class: stages that share one tell each other, and whichever trades obeys.
 #[derive(Clone, Debug)]
 pub struct Desk {
     feed: Feed,
@@ -46,17 +48,27 @@ impl Desk {
     }
 
     /// Starts the market, or pauses it.
-    pub fn trade(&self, is_on: bool) {
+    pub(crate) fn trade(&self, is_on: bool) {
         self.orders.send_modify(|trading| trading.is_on = is_on);
         tracing::info!(is_on, "the market was told");
     }
 
-    /// Sets how often a price moves, in times a second, and how many bytes more than it says an update has, as a form
-    /// says them.
+    /// Sets how often a price moves, in times a second, and how many bytes more than it says an update has.
+    pub(crate) fn set(&self, per_second: f64, payload: usize) {
+        self.orders.send_modify(|trading| (trading.per_second, trading.payload) = (per_second, payload));
+        tracing::info!(per_second, payload, "the market was told");
+    }
+
+    /// Lets the market trade like this, as it does on other stages already.
+    pub(crate) fn trade_like(&self, trading: Trading) {
+        self.orders.send_replace(trading);
+    }
+
+    /// What a form says to [`Desk::set`].
     ///
     /// # Errors
     /// A sentence with the bounds.
-    pub fn set(&self, per_second: &str, payload: &str) -> Result<(), NoSuchTrading> {
+    pub(crate) fn read(per_second: &str, payload: &str) -> Result<(f64, usize), NoSuchTrading> {
         let shown = |given: &str| given.chars().take(40).collect::<String>();
         let (slowest, quickest) = PACE;
         let pace = per_second.trim().parse().ok().filter(|pace| (slowest..=quickest).contains(pace));
@@ -76,12 +88,7 @@ impl Desk {
                 shown(payload)
             )));
         };
-        self.orders.send_modify(|trading| {
-            trading.per_second = per_second;
-            trading.payload = payload;
-        });
-        tracing::info!(per_second, payload, "the market was told");
-        Ok(())
+        Ok((per_second, payload))
     }
 
     /// Begins the log anew, as a server does that is started again.
@@ -123,18 +130,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_traded_is_refused_with_its_bounds_and_changes_nothing() {
-        let desk = Desk::new(&Feed::memory(1));
+    fn what_cannot_be_traded_is_refused_with_its_bounds() {
         for per_second in ["", "0", "0.05", "51", "-1", "NaN", "inf", "often"] {
-            let said = desk.set(per_second, "0").unwrap_err().to_string();
+            let said = Desk::read(per_second, "0").unwrap_err().to_string();
             assert!(said.starts_with("A price moves 0.1 to 50 times a second"), "{said}");
         }
         for payload in ["-1", "8001", "1e3", "much", "99999999999999999999"] {
-            let said = desk.set("2", payload).unwrap_err().to_string();
+            let said = Desk::read("2", payload).unwrap_err().to_string();
             assert!(said.contains("0 to 8000 bytes") && said.contains(payload), "{said}");
         }
-        assert_eq!(desk.trading(), Trading::default());
-        desk.set(" 0.5 ", "").unwrap();
+        assert_eq!(Desk::read(" 0.5 ", ""), Ok((0.5, 0)));
+        assert_eq!(Desk::read("50", "8000"), Ok((50.0, 8_000)));
+    }
+
+    #[test]
+    fn each_order_changes_what_it_is_about() {
+        let desk = Desk::new(&Feed::memory(1));
+        desk.set(0.5, 0);
         desk.trade(false);
         assert_eq!(desk.trading(), Trading { is_on: false, per_second: 0.5, payload: 0 });
     }

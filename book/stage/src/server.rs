@@ -118,9 +118,9 @@ impl Stage {
     /// without](OwnLab::is_built_in) is its solution all the same.
     pub fn with_own_labs(root: &Path, site: Site, feed: &Feed, own: &[OwnLab]) -> Self {
         let draining = Arc::new(watch::Sender::new(false));
-        let class = Arc::new(Class::new(root));
         let (climate, counts) = (Climate::default(), Arc::default());
         let desk = Desk::new(feed);
+        let class = Arc::new(Class::new(root, &desk));
         let console = Console::new(&class, &climate, &desk);
         let metrics = get(metrics::metrics).with_state(Metrics::new(&climate, &counts));
         let router = Router::new()

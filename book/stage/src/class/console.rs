@@ -183,6 +183,12 @@ async fn events(_: Instructor, State(console): State<Console>, headers: HeaderMa
     stream::parts(class, &headers, Some(BEAT), move |_| console.drawn())
 }
 
+/// Orders something, and answers with what has become of it.
+async fn order(class: &Class, headers: &HeaderMap, order: Order) -> Response {
+    let ordered = class.order(order).await.map(drop);
+    done(headers, PAGE, ordered)
+}
+
 /// A page with a link for another device. It is shown once, and is in no stream.
 async fn link(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
     let link = match class.link_within(Some(LINK)).await {

@@ -53,12 +53,12 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use feed::{Feed, Health};
+use feed::{Feed, Health, Trading};
 use press::{PageOutline, QuestionOutline};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::guard;
+use crate::{desk::Desk, guard};
 pub(crate) use console::Console;
 use keep::Keep;
 use key::{Door, Keys};
@@ -75,6 +75,8 @@ const BODY: usize = 32 * 1024;
 /// The class of a stage.
 pub struct Class {
     pages: Vec<PageOutline>,
+    /// The console's orders go to the market by way of the class.
+    desk: Desk,
     door: Door,
     room: Mutex<Room>,
     /// The number of the newest change; the board, the console and `/class/me` wait here.
@@ -92,14 +94,16 @@ pub struct Class {
 }
 
 impl Class {
-    /// A class that has not begun, and knows the questions of the book whose repository is at `root`.
-    pub(crate) fn new(root: &Path) -> Self {
+    /// A class that has not begun, and knows the questions of the book whose repository is at `root`, and the desk of
+    /// the market.
+    pub(crate) fn new(root: &Path, desk: &Desk) -> Self {
         let pages = press::outline(&press::Options::new(root, root)).unwrap_or_else(|error| {
             tracing::warn!(%error, "the class has no questions");
             Vec::new()
         });
         Self {
             pages,
+            desk: desk.clone(),
             door: Door::default(),
             room: Mutex::new(Room::new(key::random().unwrap_or_default())),
             changed: watch::Sender::new(0),
@@ -270,6 +274,14 @@ impl Class {
                 )
             }
             Order::Vote { token, asked, answer } => room.vote(&token, asked, answer).map(|_| None)?,
+            Order::Trade { is_on } => {
+                self.desk.trade(is_on);
+                None
+            }
+            Order::Pace { per_second, payload } => {
+                self.desk.set(per_second, payload);
+                None
+            }
             Order::Link { link, until } => {
                 self.door.keys().add(link, until);
                 None
@@ -293,14 +305,15 @@ impl Class {
     }
 
     /// The class as it is, for another stage.
-    fn whole(&self) -> (Room, Keys) {
-        (self.room().clone(), self.door.keys().clone())
+    fn whole(&self) -> (Room, Keys, Trading) {
+        (self.room().clone(), self.door.keys().clone(), self.desk.trading())
     }
 
     /// Is what another stage says from here on.
-    fn become_like(&self, room: Room, keys: Keys) {
+    fn become_like(&self, room: Room, keys: Keys, trading: Trading) {
         self.room().become_like(room, |asked| self.has(asked));
         *self.door.keys() = keys;
+        self.desk.trade_like(trading);
         self.tell(Reach::Everyone);
     }
 

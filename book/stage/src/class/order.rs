@@ -36,6 +36,10 @@ pub(crate) enum Order {
     Graded { token: String, graded: Graded },
     /// Somebody votes.
     Vote { token: String, asked: Asked, answer: usize },
+    /// The market starts, or pauses.
+    Trade { is_on: bool },
+    /// The market moves so many times a second, with so many bytes more than it says.
+    Pace { per_second: f64, payload: usize },
     /// A link to the console is made.
     Link { link: Hash, until: Option<u64> },
     /// A link is exchanged for a session.
@@ -68,7 +72,9 @@ impl Order {
             | Self::Leave { .. }
             | Self::Remove { .. }
             | Self::Graded { .. }
-            | Self::Vote { .. } => Reach::Board,
+            | Self::Vote { .. }
+            | Self::Trade { .. }
+            | Self::Pace { .. } => Reach::Board,
             Self::Link { .. } | Self::Enter { .. } => Reach::Nobody,
         }
     }

@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use feed::{Cursor, Feed, Health, Missed, Update};
+use feed::{Cursor, Feed, Health, Missed, Trading, Update};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{oneshot, watch},
@@ -79,6 +79,8 @@ pub(super) struct Whole {
     orders: u64,
     room: Room,
     keys: Keys,
+    /// How the market trades.
+    trading: Trading,
 }
 
 /// Where a stage stands in the log.
@@ -291,8 +293,8 @@ impl Follower {
     }
 
     fn whole(&self) -> Option<Whole> {
-        let (room, keys) = self.class.upgrade()?.whole();
-        Some(Whole { at: self.place.seq, orders: self.orders, room, keys })
+        let (room, keys, trading) = self.class.upgrade()?.whole();
+        Some(Whole { at: self.place.seq, orders: self.orders, room, keys, trading })
     }
 
     fn stands(&self) {
@@ -303,8 +305,10 @@ impl Follower {
 
     /// Begins with the newest class that the log has whole, and does what came after it.
     fn leap(&mut self, updates: &[Update]) -> Option<()> {
+        let oldest = updates.first().map_or(0, |update| update.seq);
         let newest = updates.iter().rev().find_map(|update| match read(update) {
-            Some(Entry { what: What::Room(whole), .. }) => Some(whole),
+            // One that was long on its way may be older than what is left of the log.
+            Some(Entry { what: What::Room(whole), .. }) if whole.at + 1 >= oldest => Some(whole),
             _ => None,
         });
         if let Some(whole) = newest {
@@ -323,7 +327,7 @@ impl Follower {
 
     fn become_like(&mut self, whole: Whole) -> Option<()> {
         self.is_open = true;
-        self.class.upgrade()?.become_like(whole.room, whole.keys);
+        self.class.upgrade()?.become_like(whole.room, whole.keys, whole.trading);
         Some(())
     }
 

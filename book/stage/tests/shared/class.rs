@@ -11,7 +11,7 @@ use crate::{
     as_started,
     node::Node,
     peers::{Events, ask, text},
-    redis::{PATIENCE, Redis},
+    redis::{PATIENCE, Redis, until},
 };
 
 const QUESTION: &str = "question=03-server-sent-events%23predict-clean-end";
@@ -209,6 +209,39 @@ async fn a_vote_at_the_same_moment_on_two_stages_is_one() {
     assert_eq!(counts(&here), counts(&there), "whichever of the two counts, it is the same on both");
     let sum: usize = counts(&here).iter().map(|count| count.parse::<usize>().unwrap()).sum();
     assert_eq!(sum, 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whichever_console_orders_it_the_market_obeys_wherever_it_trades() {
+    let Some(redis) = Redis::start().await else { return };
+    let (one, two) = (stage(&redis).await, stage(&redis).await);
+    let instructor = one.instructor().await;
+    let order = async |stage: &Stage, what: &str, form: &str| {
+        let done = stage.told(&format!("/instructor/feed/{what}"), &instructor, form).await;
+        assert_eq!(done.status, 204, "{what} {form}: {done:?}");
+    };
+    // One of the two trades, and the other does not.
+    for (stage, payload) in [(&one, 100), (&two, 200)] {
+        order(stage, "set", &format!("pace=20&payload={payload}")).await;
+        let weighs = |feed: &feed::Feed| {
+            let newest = feed.newest();
+            newest.and_then(|update| update.data["payload"].as_str().map(str::len))
+        };
+        until("the updates weigh that much", || {
+            [&one, &two].iter().all(|stage| weighs(&stage.node.feed) == Some(payload))
+        })
+        .await;
+    }
+    order(&two, "trade", "to=off").await;
+    let late = stage(&redis).await;
+    for stage in [&one, &two, &late] {
+        let page = stage
+            .until("/instructor", &instructor, "a pause", |page| page.contains("The market is paused."))
+            .await;
+        assert!(page.contains("value=\"20\"") && page.contains("value=\"200\""), "{page}");
+    }
+    let refused = one.told("/instructor/feed/set", &instructor, "pace=51").await;
+    assert_eq!((refused.status, refused.body.contains("0.1 to 50 times")), (400, true), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Response, routing::post};
 
-use super::{Console, PAGE};
+use super::{Console, PAGE, order};
 use crate::class::{
     Class, Fields, done, html,
     key::Instructor,
@@ -136,12 +136,6 @@ impl Counting {
             Self::Revealed => Self::Revealed,
         }
     }
-}
-
-/// Orders something, and answers with what has become of it.
-async fn order(class: &Class, headers: &HeaderMap, order: Order) -> Response {
-    let ordered = class.order(order).await.map(drop);
-    done(headers, PAGE, ordered)
 }
 
 async fn begin(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {

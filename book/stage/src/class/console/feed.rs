@@ -4,10 +4,10 @@ use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Respo
 use feed::Update;
 use serde_json::Value;
 
-use super::{Console, PAGE};
+use super::{Console, PAGE, order};
 use crate::{
-    class::{Fields, done, html, key::Instructor, room::Trouble},
-    desk::{Desk, NoSuchTrading},
+    class::{Fields, done, html, key::Instructor, order::Order, room::Trouble},
+    desk::Desk,
 };
 
 pub(super) fn router() -> Router<Console> {
@@ -61,29 +61,28 @@ fn price(update: &Update) -> String {
     }
 }
 
-/// Answers, once every console has been told.
-fn obeyed(console: &Console, headers: &HeaderMap, order: Result<(), NoSuchTrading>) -> Response {
-    console.class.redraw();
-    done(headers, PAGE, order.map_err(|refused| Trouble::Bad(refused.to_string())))
-}
-
 async fn trade(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
     let is_on = match Fields::read(&body).get("to") {
         "on" => true,
         "off" => false,
         _ => return done(&headers, PAGE, Err(Trouble::Bad("The market is `on` or `off`.".to_owned()))),
     };
-    console.desk.trade(is_on);
-    obeyed(&console, &headers, Ok(()))
+    order(&console.class, &headers, Order::Trade { is_on }).await
 }
 
 async fn set(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
     let fields = Fields::read(&body);
-    let set = console.desk.set(fields.get("pace"), fields.get("payload"));
-    obeyed(&console, &headers, set)
+    match Desk::read(fields.get("pace"), fields.get("payload")) {
+        Ok((per_second, payload)) => {
+            order(&console.class, &headers, Order::Pace { per_second, payload }).await
+        }
+        Err(refused) => done(&headers, PAGE, Err(Trouble::Bad(refused.to_string()))),
+    }
 }
 
 async fn anew(_: Instructor, State(console): State<Console>, headers: HeaderMap) -> Response {
     let begun = console.desk.begin_anew();
-    obeyed(&console, &headers, begun)
+    // Every console is told.
+    console.class.redraw();
+    done(&headers, PAGE, begun.map_err(|refused| Trouble::Bad(refused.to_string())))
 }
