@@ -5,7 +5,7 @@
 //! `labs` is the list) on the feed that [`source`] opens
 //! and the [`desk`] gives orders to, [`server`] accepts connections and lets them go in the end.
 //! Under all of it lies [`line`], the transport that can be tapped, cut and put through [`weather`], whose
-//! [`climate`] knows every exchange; a browser is told from another by `visitor`, `guard` and [`limits`] stand at
+//! [`climate`] knows every exchange; `race` lets five labs run side by side; a browser is told from another by `visitor`, `guard` and [`limits`] stand at
 //! the door, and `metrics` counts. [`class`] is who is in the room.
 
 pub mod book;
@@ -24,6 +24,7 @@ pub mod line;
 pub mod live;
 mod metrics;
 pub mod module;
+mod race;
 pub mod server;
 pub mod site;
 pub mod source;

@@ -13,13 +13,14 @@
 //! away, RFC 6455 § 7.4.1) between two messages.
 //!
 //! A tap that nobody hears keeps the bytes of the request at hand (a listener
-//! comes only after the request has been read) and otherwise looks at one
-//! flag. Under a clear sky bytes go straight to the socket and come straight
+//! comes only after the request has been read) and otherwise looks at two
+//! flags. Under a clear sky bytes go straight to the socket and come straight
 //! from it; weather is one more flag to look at. What is told of an exchange is
 //! what its client sees: a request when it is sent, an answer when it arrives.
 
 mod frames;
 mod inbound;
+mod meter;
 mod outbound;
 
 use std::{
@@ -49,6 +50,7 @@ use crate::{
 };
 use frames::Frames;
 use inbound::Inbound;
+pub(crate) use meter::Meter;
 use outbound::Outbound;
 
 /// The most that is kept of a request before somebody listens, in bytes. No
@@ -120,6 +122,8 @@ pub struct Tap {
     /// received open a new exchange.
     answered: AtomicBool,
     listening: AtomicBool,
+    /// Somebody counts the bytes of the exchange at hand.
+    metered: AtomicBool,
     /// The exchange at hand is the connection's last: it goes on after an upgrade.
     lasting: AtomicBool,
     cut: AtomicBool,
@@ -158,6 +162,10 @@ struct Heard {
     exchange: Exchange,
     /// Whose exchange it is, where it is one of a lab's own.
     claim: Option<Claim>,
+    /// Who counts its bytes, where somebody does.
+    meter: Option<Arc<Meter>>,
+    /// What had passed on the connection before it.
+    before: Passed,
 }
 
 impl Default for Tap {
@@ -166,6 +174,7 @@ impl Default for Tap {
             began: Instant::now(),
             answered: AtomicBool::default(),
             listening: AtomicBool::default(),
+            metered: AtomicBool::default(),
             lasting: AtomicBool::default(),
             cut: AtomicBool::default(),
             hung_up: AtomicBool::default(),
@@ -240,6 +249,19 @@ impl Tap {
         // The one before goes when the lock is free again: it has a lock of its own to take.
         let before = self.heard().claim.replace(claim);
         drop(before);
+    }
+
+    /// Lets `meter` count the exchange whose request has just been read, from its first byte to its last.
+    pub(crate) fn count_on(&self, meter: &Arc<Meter>) {
+        let mut heard = self.heard();
+        let (before, now) = (heard.before, self.passed());
+        meter.begins();
+        meter.counts(Passed {
+            to_server: now.to_server - before.to_server,
+            to_client: now.to_client - before.to_client,
+        });
+        heard.meter = Some(Arc::clone(meter));
+        self.metered.store(true, Ordering::Relaxed);
     }
 
     /// Says that the exchange at hand goes on for as long as the connection, as a WebSocket does after its upgrade.
@@ -373,7 +395,8 @@ impl Tap {
     }
 
     fn received(&self, bytes: &[u8]) {
-        self.to_server.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let count = bytes.len() as u64;
+        let to_server = self.to_server.fetch_add(count, Ordering::Relaxed);
         let mut over = None;
         let mut heard = self.heard();
         let is_new = self.answered.swap(false, Ordering::Relaxed) && !self.lasting.load(Ordering::Relaxed);
@@ -385,6 +408,12 @@ impl Tap {
             self.listening.store(heard.watcher.is_some(), Ordering::Relaxed);
             heard.exchange = Exchange::default();
             self.position.store(0, Ordering::Relaxed);
+            heard.meter = None;
+            heard.before = Passed { to_server, to_client: self.to_client.load(Ordering::Relaxed) };
+            self.metered.store(false, Ordering::Relaxed);
+        }
+        if let Some(meter) = &heard.meter {
+            meter.counts(Passed { to_server: count, to_client: 0 });
         }
         if let Some(watcher) = &mut heard.watcher {
             if is_new {
@@ -410,10 +439,13 @@ impl Tap {
     fn sent(&self, mut count: usize, parts: &[&[u8]]) {
         self.to_client.fetch_add(count as u64, Ordering::Relaxed);
         self.answered.store(true, Ordering::Relaxed);
-        if !self.listening.load(Ordering::Relaxed) {
+        if !self.listening.load(Ordering::Relaxed) && !self.metered.load(Ordering::Relaxed) {
             return;
         }
         let mut heard = self.heard();
+        if let Some(meter) = &heard.meter {
+            meter.counts(Passed { to_server: 0, to_client: count as u64 });
+        }
         for part in parts {
             let part = &part[..part.len().min(count)];
             count -= part.len();
@@ -832,6 +864,26 @@ mod tests {
         let (second, heard) = listener();
         tap.begin("GET /tokens HTTP/", second);
         assert_eq!(heard.try_iter().collect::<String>(), "GET /tokens HTTP/1.1\r\n\r\n");
+    }
+
+    #[test]
+    fn each_exchange_is_counted_from_its_first_byte_to_its_last_and_no_other() {
+        let tap = Tap::default();
+        let (first, second) = (Arc::<Meter>::default(), Arc::<Meter>::default());
+        tap.received(b"GET /prices HTTP/1.1\r\n");
+        tap.received(b"\r\n");
+        tap.count_on(&first);
+        tap.sent(100, &[]);
+        tap.sent(20, &[]);
+        tap.received(b"GET /nobody HTTP/1.1\r\n\r\n");
+        tap.sent(1_000, &[]);
+        tap.received(b"POST /ask HTTP/1.1\r\n\r\n");
+        tap.count_on(&second);
+        tap.received(b"body");
+        tap.sent(7, &[]);
+        assert_eq!(first.passed(), Passed { to_server: 24, to_client: 120 });
+        assert_eq!(second.passed(), Passed { to_server: 26, to_client: 7 });
+        assert_eq!((first.exchanges(), second.exchanges()), (1, 1));
     }
 
     #[test]

@@ -50,6 +50,7 @@ use crate::{
     guard,
     labs::{Control, Lab, is_unsafe},
     line::Tap,
+    race,
     server::Connection,
     visitor::{Market, Start, Visitor, Visitors},
 };
@@ -70,14 +71,17 @@ const STYLE: &str = concat!(
 /// All the labs, and whoever looks at them.
 struct House {
     labs: Vec<Arc<Lab>>,
-    visitors: Visitors,
+    visitors: Arc<Visitors>,
     climate: Climate,
 }
 
 /// The live rooms, with these labs, in this climate.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>(labs: Vec<Lab>, climate: &Climate) -> Router<S> {
     let labs = labs.into_iter().map(Arc::new).collect();
-    let house = House { labs, visitors: Visitors::default(), climate: climate.clone() };
+    let visitors = Arc::<Visitors>::default();
+    // The race's runners speak on paths of this room, since a visitor's cookie goes no further.
+    let race = race::router(&visitors, climate);
+    let house = House { labs, visitors, climate: climate.clone() };
     let list = list(&house.labs);
     let text = |kind: &'static str, text: &'static str| {
         get(
@@ -101,6 +105,7 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(labs: Vec<Lab>, climate: 
         .route("/live/{lab}/-/open", post(open))
         .route("/live/{lab}/{*path}", any(lab_itself))
         .with_state(Arc::new(house))
+        .merge(race)
 }
 
 /// The lab that a request's path names.
@@ -245,24 +250,18 @@ async fn lab_itself(
         peer: Some(peer),
     };
     let delivered = house.climate.claim(&line, who);
-    let weather = line.weather();
-    if weather.refuse {
-        if let Some((visitor, page)) = &page {
+    let is_refused = line.weather().refuse;
+    if let Some((visitor, page)) = &page {
+        if is_refused {
             visitor.is_refused(*page);
+        } else if visitor.is_watched() {
+            let (requested, answered) = (lab.entry.request_headers, lab.entry.response_headers);
+            let ear = Ear::new(Arc::clone(visitor), *page, mount.to_owned(), requested, answered);
+            line.begin(&format!("{} {outside} HTTP/", request.method()), Box::new(ear));
         }
-        return lost(&line).await;
     }
-    if let Some((visitor, page)) = &page
-        && visitor.is_watched()
-    {
-        let (requested, answered) = (lab.entry.request_headers, lab.entry.response_headers);
-        let ear = Ear::new(Arc::clone(visitor), *page, mount.to_owned(), requested, answered);
-        line.begin(&format!("{} {outside} HTTP/", request.method()), Box::new(ear));
-    }
-    line.arrives().await;
-    if line.weather().bad_gateway {
-        return (StatusCode::BAD_GATEWAY, "Bad gateway: the proxy does not reach the server.\n")
-            .into_response();
+    if let Some(instead) = weathered(&line, is_refused).await {
+        return instead;
     }
     let loses = is_unsafe(request.method())
         && page.as_ref().is_some_and(|(visitor, page)| visitor.loses_answer(*page));
@@ -287,13 +286,26 @@ async fn lab_itself(
     carry(response, line, delivered).await
 }
 
+/// Lets a request arrive in the weather of its line. Gives what the weather
+/// answers instead of the server, where it does.
+pub(crate) async fn weathered(line: &Tap, is_refused: bool) -> Option<Response> {
+    if is_refused {
+        return Some(lost(line).await);
+    }
+    line.arrives().await;
+    line.weather().bad_gateway.then(|| {
+        (StatusCode::BAD_GATEWAY, "Bad gateway: the proxy does not reach the server.\n").into_response()
+    })
+}
+
 /// No answer: the line is cut instead.
 async fn lost(line: &Tap) -> Response {
     line.cut();
     pending().await
 }
 
-async fn answer(app: &Router, line: &Tap, request: Request) -> Response {
+/// What an app answers. A line that it upgrades is its own from then on.
+pub(crate) async fn answer(app: &Router, line: &Tap, request: Request) -> Response {
     let answer = app.clone().oneshot(request).await;
     let response = answer.unwrap_or_else(|never: Infallible| match never {});
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -3,6 +3,7 @@
 mod browser;
 mod console;
 mod play;
+mod race;
 mod strangers;
 mod weather;
 
