@@ -1,6 +1,7 @@
 // Six connections to a host: who holds them, and what happens when they are all held.
 
 /** @typedef {import('./race-runners.js').Technique} Technique */
+/** @typedef {{ name: string, mark: Technique }} Holder */
 
 /** How many a browser opens to one host over HTTP/1.1. */
 const SIX = 6;
@@ -12,7 +13,7 @@ export class Crowd {
   /** @type {EventSource[]} */
   #sources = [];
 
-  /** How many hold a connection, the others wait for one. */
+  /** How many hold a connection; the others wait for one. */
   get open() {
     return this.#sources.filter((source) => source.readyState === EventSource.OPEN).length;
   }
@@ -44,12 +45,14 @@ function speaksOneByOne() {
  *
  * @param {HTMLElement} slots
  * @param {HTMLElement} words
- * @param {{ held: { name: string, mark: Technique }[], crowd: Crowd, silence: number }} now `silence`: for how many
- *   seconds the stage's counts have not come
+ * @param {{ held: Holder[], between: Holder[], crowd: Crowd, silence: number }} now `between`: who
+ *   lets its connection go with each answer; `silence`: for how many seconds the stage's counts have not come
  */
-export function drawSlots(slots, words, { held, crowd, silence }) {
+export function drawSlots(slots, words, { held, between, crowd, silence }) {
   const taken = [...held];
   for (let at = 0; at < crowd.open; at += 1) taken.push({ name: 'A stream more', mark: 'sse' });
+  // Whoever does not hold on to a connection is the first to be without one.
+  taken.push(...between.slice(0, Math.max(SIX - taken.length, 0)));
   const items = Array.from({ length: SIX }, (_, at) => taken[at] ?? null);
   const drawn = items.map((item) => item?.name ?? '').join('|');
   if (slots.dataset.drawn !== drawn) {

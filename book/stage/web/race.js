@@ -188,12 +188,14 @@ async function start() {
   race?.crowd.leave();
   const settings = { pace: field('pace').value, payload: field('payload').value, paused: 'on' };
   const answer = await fetch('/live/race/-/begin', { method: 'POST', body: new URLSearchParams(settings) }).catch(() => null);
-  predict.hidden = true;
-  find('running').hidden = false;
   if (!answer?.ok) {
+    finish('');
     say(answer ? await answer.text() : 'The stage is out of reach: no race has begun.');
     return;
   }
+  predict.hidden = true;
+  find('running').hidden = false;
+  document.body.dataset.running = '';
   const now = new Race((await answer.json()).race, expected());
   race = now;
   say('');
@@ -264,18 +266,17 @@ function draw(now) {
   now.drawNow();
   for (const each of rows.values()) each.draw();
   recall(now);
-  /** @type {Technique[]} */
-  const holding = ['poll', 'sse', 'stream'];
-  const held = holding.map(row).filter((each) => each.state === 'live').map((each) => ({ name: each.name, mark: each.mark }));
+  /** @param {Technique[]} marks */
+  const live = (...marks) => marks.map(row).filter((each) => each.state === 'live').map(({ name, mark }) => ({ name, mark }));
   const silence = (performance.now() - now.heard - ASK) / 1_000;
-  drawSlots(find('slots'), find('limit-said'), { held, crowd: now.crowd, silence });
+  drawSlots(find('slots'), find('limit-said'), { held: live('sse', 'stream'), between: live('poll'), crowd: now.crowd, silence });
 }
 
 setInterval(() => { if (race) draw(race); }, DRAW);
 
 predict.addEventListener('submit', (event) => {
   event.preventDefault();
-  start().then(() => { if (document.activeElement === document.body) find('cut').focus(); });
+  start().then(() => { if (document.activeElement === document.body) pause.focus(); });
 });
 find('again').addEventListener('click', start);
 pause.addEventListener('click', async () => {

@@ -207,16 +207,18 @@ impl Run {
         climate.has_turned(&self.visitor, self.page);
     }
 
-    /// Moves the share's price at its pace, until the race is over or nobody looks any more.
+    /// Moves the share's price at its pace, until the race is over or nobody looks any more. Each move falls anywhere
+    /// within its own span of time, as on the map of chapter 0: a question that comes at a beat meets no beat.
     pub(super) async fn trade(&self) {
         let mut settings = self.settings.subscribe();
         let mut over = self.over.subscribe();
         let mut market = Market::new(u64::from(self.page));
-        let mut last = self.began;
+        // When the span of the next move begins, and how far into it the move falls, as a part of it.
+        let (mut span, mut part) = (self.began, chance());
         while !*over.borrow_and_update() {
             let Settings { pace, payload, paused } = *settings.borrow_and_update();
             let pace = Duration::from_secs(1) / pace;
-            let due = last + pace;
+            let due = span + pace.mul_f64(part);
             let patient_until = *lock(&self.asked) + PATIENCE;
             let moves = tokio::select! {
                 // Errors would mean that the race is gone, which holds the senders.
@@ -232,7 +234,8 @@ impl Run {
             };
             if moves {
                 // What a pause or a busy machine has held up is not made up for.
-                last = if due.elapsed() < pace { due } else { Instant::now() };
+                span = if due.elapsed() < pace { span + pace } else { Instant::now() };
+                part = chance();
                 self.publish(&mut market, payload).await;
             }
         }
@@ -261,6 +264,11 @@ impl Run {
         self.feed.close();
         climate.cut_where(|who| who.is_page(&self.visitor, Some(self.page)));
     }
+}
+
+/// Anything from 0 to 1. A system without random numbers has a market that keeps time.
+fn chance() -> f64 {
+    getrandom::u32().map_or(0.5, |drawn| f64::from(drawn) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]
