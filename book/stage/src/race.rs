@@ -19,8 +19,9 @@
 //! commentary (a question that begins with *follow*) and lab 5's floor begin with
 //! the next price, since a position is not in their protocol.
 //!
-//! **What is not.** The labs' market moves four shares; a race has one of them,
-//! so that every technique is told the same. Lab 3's client hands on the data of
+//! **What is not.** The labs' market moves four shares at a beat; a race moves one
+//! of them, at moments drawn by chance, so that every technique is told the same
+//! and no question keeps step with the answers. The prices are the market's. Lab 3's client hands on the data of
 //! an event and keeps its ID, and so does lab 4's, which has none: so the data
 //! bear the update's number and the time, beside what a price has. And lab 4's
 //! client asks once, because answers are paid for: the page asks again when one
