@@ -64,6 +64,9 @@
 //! > Closed until one opens it.
 //! ```
 //!
+//! ## A lab's hints
+//! `{{#hints ../../labs/lab3-sse/hints.md:4}}`, alone on its line: those of TODO 4, each inside the one before it.
+//!
 //! ## Techniques
 //! `<span class="technique sse">SSE</span>` bears the technique's shape and colour beside its name. A list inside
 //! `<div class="map">` shows figures as tiles.
@@ -100,6 +103,7 @@ mod fences;
 mod finish;
 mod head;
 mod highlight;
+mod hints;
 mod includes;
 mod labels;
 mod links;

@@ -21,7 +21,7 @@ pub(crate) struct Unwrapped {
 }
 
 impl Unwrapped {
-    fn push(&mut self, line: impl Into<String>, origin: usize) {
+    pub(crate) fn push(&mut self, line: impl Into<String>, origin: usize) {
         self.lines.push(line.into());
         self.origins.push(origin);
     }

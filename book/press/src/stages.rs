@@ -6,7 +6,7 @@ use crate::fences::{self, Fence, Info};
 use crate::labels::{ENGLISH, Labels};
 use crate::links::{self, Page};
 use crate::notes::{self, Unwrapped};
-use crate::{code, facts, includes, predict, transcripts};
+use crate::{code, facts, hints, includes, predict, transcripts};
 use mdbook_preprocessor::book::{Book, Chapter};
 use mdbook_preprocessor::errors::Result;
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
@@ -58,7 +58,9 @@ impl Source<'_> {
         if file.components().count() != 1 {
             report.somewhere("chapters lie beside SUMMARY.md, not in a folder of their own.");
         }
-        let mut unwrapped = notes::unwrap(content, report);
+        let unwrapped = notes::unwrap(content, report);
+        let read = |path: &str| self.look_up(path).map(|part| part.text);
+        let mut unwrapped = hints::place(unwrapped, read, report);
         let mut page = Page::default();
         let lines: Vec<&str> = unwrapped.lines.iter().map(String::as_str).collect();
         if let Err((line, what)) = facts::check(&lines) {
@@ -101,6 +103,10 @@ impl Source<'_> {
             let checked = match directive.name {
                 "include" => self.look_up(directive.rest).map(|_| ()),
                 "title" => Ok(()),
+                "hints" => {
+                    Err("hints stand alone on their line: `{{#hints ../../labs/lab3-sse/hints.md:4}}`."
+                        .to_owned())
+                }
                 name => Err(format!(
                     "`{{{{#{name} …}}}}` is not used in this book; `{{{{#include path:anchor}}}}` is."
                 )),

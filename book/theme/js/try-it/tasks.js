@@ -39,7 +39,8 @@ export class Tasks {
         el('p', {}, el('b', {}, title), ' ', state, el('span', { class: 'contract' }, ...words(check.contract))),
         el('span', { class: 'try-links' },
           todo !== null && button('Code', () => go(todo), { 'aria-label': `Code of ${title}` }),
-          el('a', { href: `#${check.section}`, 'aria-label': `Contract of ${title}` }, 'Contract')));
+          el('a', { href: `#${check.section}`, 'aria-label': todo === null ? `Contract of ${title}` : `Contract and hints of ${title}` },
+            todo === null ? 'Contract' : 'Contract, hints')));
       this.#rows.set(check.name, { item, sign, state });
       this.#standing.set(check.name, 'unknown');
       return item;
