@@ -12,6 +12,7 @@ use axum::{
 use futures_util::StreamExt;
 use hyper::body::Body as _;
 use tokio::sync::watch;
+use tracing::{Instrument, field};
 
 use crate::{line::Answered, server::Connection};
 
@@ -26,13 +27,21 @@ pub(crate) const POLICY: &str = "default-src 'self'; img-src 'self' data:; objec
 pub(crate) async fn guard(request: Request, next: Next) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let connection = request.extensions().get::<Connection>().cloned();
-    let peer = connection.as_ref().map(|connection| connection.peer);
+    let span = tracing::info_span!(
+        "request",
+        %method,
+        path = shown(uri.path()),
+        lab = field::Empty,
+        technique = field::Empty,
+        visitor = field::Empty
+    );
     if let Some(Connection { tap, .. }) = &connection {
         tap.is_asked(format!("{method} {uri}"));
+        tap.is_in(&span);
     }
     let mut response = match refusal(&request) {
         Some(refused) => refused.into_response(),
-        None => next.run(request).await,
+        None => next.run(request).instrument(span.clone()).await,
     };
     if let Some(Connection { tap, .. }) = &connection {
         let content_type = response.headers().get(header::CONTENT_TYPE);
@@ -44,8 +53,7 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     }
     let status = response.status();
     if status.is_client_error() && status != StatusCode::NOT_FOUND {
-        let path: String = uri.path().chars().take(80).collect();
-        tracing::info!(peer = peer.map(tracing::field::display), %method, path, status = status.as_u16(), "a request was refused");
+        span.in_scope(|| tracing::info!(status = status.as_u16(), "a request was refused"));
     }
     let headers = response.headers_mut();
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
@@ -55,6 +63,15 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static("same-origin"));
     }
     response
+}
+
+/// A path as it may stand in the log: not all of a long one, and nothing that lets anybody in.
+fn shown(path: &str) -> String {
+    match path.strip_prefix("/join/") {
+        // Who has the code is taken for its owner.
+        Some(_) => String::from("/join/…"),
+        None => path.chars().take(80).collect(),
+    }
 }
 
 fn refusal(request: &Request) -> Option<(StatusCode, &'static str)> {
@@ -154,6 +171,13 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_is_not_shown_and_a_long_path_not_all_of_it() {
+        assert_eq!(shown("/live/lab3/prices"), "/live/lab3/prices");
+        assert_eq!(shown("/join/abcdefgh"), "/join/…");
+        assert_eq!(shown(&format!("/{}", "é".repeat(100))).chars().count(), 80);
+    }
 
     fn asked(headers: &[(&'static str, &'static str)]) -> bool {
         let headers = headers

@@ -42,6 +42,7 @@ use tokio::{
     sync::{Notify, watch},
     time::timeout,
 };
+use tracing::Span;
 use wire::ws;
 
 use crate::{
@@ -160,6 +161,8 @@ struct Heard {
     /// Who hears the connection, whatever it carries.
     watcher: Option<Box<dyn Listen>>,
     exchange: Exchange,
+    /// What the log says about it.
+    span: Option<Span>,
     /// Whose exchange it is, where it is one of a lab's own.
     claim: Option<Claim>,
     /// Who counts its bytes, where somebody does.
@@ -222,6 +225,11 @@ impl Tap {
     /// Whether anybody watches the connection.
     pub(crate) fn is_watched(&self) -> bool {
         self.listening.load(Ordering::Relaxed) && self.heard().watcher.is_some()
+    }
+
+    /// Says what the log says about the request at hand, in whose name the line speaks from now on.
+    pub(crate) fn is_in(&self, span: &Span) {
+        self.heard().span = Some(span.clone());
     }
 
     /// A request has been read.
@@ -562,13 +570,14 @@ impl Drop for Socket {
                 tracing::debug!(%error, "a cut line ends without a reset");
             }
         }
-        let (listener, watcher, claim) = {
+        let (listener, watcher, claim, span) = {
             let mut heard = self.tap.heard();
-            (heard.listener.take(), heard.watcher.take(), heard.claim.take())
+            (heard.listener.take(), heard.watcher.take(), heard.claim.take(), heard.span.take())
         };
         if self.tap.lasting.load(Ordering::Relaxed) {
             let Passed { to_server, to_client } = self.tap.passed();
-            tracing::info!(?how, to_server, to_client, "a WebSocket is over");
+            span.unwrap_or_else(Span::none)
+                .in_scope(|| tracing::info!(?how, to_server, to_client, "a WebSocket is over"));
         }
         drop(claim);
         for mut ear in [listener, watcher].into_iter().flatten() {

@@ -120,6 +120,10 @@ impl FromRequestParts<Arc<House>> for Named {
             path.strip_prefix(lab.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         let lab = house.labs.iter().find(is_named).cloned();
+        if let Some(lab) = &lab {
+            let span = tracing::Span::current();
+            span.record("lab", lab.entry.number).record("technique", lab.entry.technique.mark());
+        }
         lab.map(Self).ok_or((
             StatusCode::NOT_FOUND,
             "There is no such lab on this stage: /live/ lists those that are.\n",

@@ -29,6 +29,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tower::ServiceExt;
+use tracing::Instrument;
 
 use crate::{
     StageError,
@@ -206,10 +207,12 @@ impl Stage {
                         let counted = Counted::new(&self.counts);
                         let (router, draining) = (self.router.clone(), self.draining.subscribe());
                         let limits = self.limits;
-                        open.spawn(async move {
+                        let span = tracing::info_span!("connection", %peer);
+                        let served = async move {
                             connection(io, Connection { tap, peer }, router, draining, limits).await;
                             drop((counted, entered));
-                        });
+                        };
+                        open.spawn(served.instrument(span));
                     }
                     None => {
                         self.counts.turned_away.fetch_add(1, Ordering::Relaxed);
@@ -311,7 +314,7 @@ async fn connection(
     limits: Limits,
 ) {
     prepare(&io);
-    let Connection { tap, peer } = connection.clone();
+    let tap = Arc::clone(&connection.tap);
     let answer = {
         let body_within = limits.body_within;
         service_fn(move |request: hyper::Request<Incoming>| {
@@ -345,9 +348,9 @@ async fn connection(
         };
         if let Err(error) = result {
             if error.is_timeout() || error.is_parse() {
-                tracing::info!(%peer, %error, "a client was let go");
+                tracing::info!(%error, "a client was let go");
             } else {
-                tracing::debug!(%peer, %error, "a connection ended early");
+                tracing::debug!(%error, "a connection ended early");
             }
         }
     }

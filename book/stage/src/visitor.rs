@@ -48,6 +48,7 @@ impl Visitors {
         let id = cookie(headers, COOKIE)?;
         let visitor = self.known().get(id).cloned()?;
         visitor.state().seen = Instant::now();
+        visitor.is_logged();
         Some(visitor)
     }
 
@@ -67,6 +68,7 @@ impl Visitors {
         let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let set = format!("{COOKIE}={id}; Path=/live/; HttpOnly; SameSite=Strict");
         let visitor = Arc::new(Visitor::new(self.came.fetch_add(1, Ordering::Relaxed) + 1));
+        visitor.is_logged();
         let mut known = self.known();
         if known.len() >= VISITORS {
             let oldest = known.iter().min_by_key(|(_, visitor)| visitor.state().seen);
@@ -176,6 +178,11 @@ impl Visitor {
     /// What keeps the transcript of a connection that somebody else watches, whosever it is.
     pub(crate) fn nobody() -> Self {
         Self::new(0)
+    }
+
+    /// Has the log name the visitor in what it says about the request at hand.
+    fn is_logged(&self) {
+        tracing::Span::current().record("visitor", self.number);
     }
 
     /// The visitor's number: the first who came is 1.

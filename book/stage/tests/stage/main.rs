@@ -2,6 +2,7 @@
 
 mod browser;
 mod console;
+mod log;
 mod play;
 mod race;
 mod strangers;

@@ -32,7 +32,7 @@ const SHORT: Limits = Limits {
 };
 
 /// What the stage logs while this lives, on this thread.
-struct Log {
+pub(super) struct Log {
     text: Arc<Mutex<Vec<u8>>>,
     _guard: DefaultGuard,
 }
@@ -52,10 +52,15 @@ impl Write for Pen {
 
 impl Log {
     fn begin() -> Self {
+        Self::of("stage=info")
+    }
+
+    /// What these filters let pass, as RUST_LOG has them.
+    pub(super) fn of(filters: &str) -> Self {
         let text = Arc::<Mutex<Vec<u8>>>::default();
         let pen = Arc::clone(&text);
         let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new("stage=info"))
+            .with_env_filter(EnvFilter::new(filters))
             .with_ansi(false)
             .with_writer(move || Pen(Arc::clone(&pen)))
             .finish();
@@ -64,8 +69,12 @@ impl Log {
 
     /// The lines with these words.
     fn lines(&self, words: &str) -> usize {
-        let text = self.text.lock().unwrap();
-        String::from_utf8_lossy(&text).lines().filter(|line| line.contains(words)).count()
+        self.text().lines().filter(|line| line.contains(words)).count()
+    }
+
+    /// All of it.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
     }
 }
 
