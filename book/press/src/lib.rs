@@ -117,7 +117,7 @@ mod warnings;
 
 pub use address::Address;
 pub use fault::{Fault, Faults};
-pub use outline::{AnswerOutline, PageOutline, QuestionOutline, outline};
+pub use outline::{AnswerOutline, NoteOutline, PageOutline, QuestionOutline, outline};
 pub use stages::{Check, Draw};
 
 use finish::Finish;

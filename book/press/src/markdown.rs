@@ -20,6 +20,19 @@ pub(crate) fn blocks(text: &str) -> String {
     out.trim().replace('\n', " ")
 }
 
+/// What [`blocks`] gives, with each link leading where `lead` says.
+pub(crate) fn blocks_leading(text: &str, lead: impl Fn(&str) -> String) -> String {
+    let events = Parser::new_ext(text, options()).map(|event| match event {
+        Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
+            Event::Start(Tag::Link { link_type, dest_url: lead(&dest_url).into(), title, id })
+        }
+        event => event,
+    });
+    let mut out = String::new();
+    html::push_html(&mut out, events);
+    out.trim().replace('\n', " ")
+}
+
 /// Words within a line as HTML: what [`blocks`] gives, without the paragraph around it.
 pub(crate) fn inline(text: &str) -> String {
     let events = Parser::new_ext(text.trim(), options())

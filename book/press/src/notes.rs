@@ -89,6 +89,19 @@ pub(crate) fn unwrap(text: &str, report: &mut Reporter<'_>) -> Unwrapped {
     out
 }
 
+/// The notes for the instructor in a chapter: how long each takes, and its Markdown.
+pub(crate) fn for_the_instructor(lines: &[&str]) -> Vec<(String, String)> {
+    let fences = fences::scan(lines);
+    let is_fenced = |at: usize| fences.iter().any(|fence| (fence.start..=fence.end).contains(&at));
+    let mut notes = Vec::new();
+    for (at, line) in lines.iter().enumerate().filter(|(at, _)| !is_fenced(*at)) {
+        let Some((_, "INSTRUCTOR", time)) = marker(line) else { continue };
+        let words: Vec<&str> = lines[at + 1..].iter().map_while(|line| quoted(line)).collect();
+        notes.push((time.to_owned(), words.join("\n")));
+    }
+    notes
+}
+
 /// Reads `> [!KIND] title`.
 fn marker(line: &str) -> Option<(usize, &str, &str)> {
     let rest = line.trim_start_matches(' ');

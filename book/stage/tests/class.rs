@@ -226,7 +226,7 @@ async fn the_instructor_s_link_works_once() {
 }
 
 /// Every room of the console.
-const ROOMS: [(&str, &str); 22] = [
+const ROOMS: [(&str, &str); 24] = [
     ("GET", "/instructor"),
     ("GET", "/instructor/events"),
     ("POST", "/instructor/link"),
@@ -245,6 +245,8 @@ const ROOMS: [(&str, &str); 22] = [
     ("POST", "/instructor/weather/clear"),
     ("POST", "/instructor/lines/cut"),
     ("POST", "/instructor/lines/show"),
+    ("POST", "/instructor/notes/page"),
+    ("POST", "/instructor/notes/clock"),
     ("POST", "/instructor/wire/watch"),
     ("POST", "/instructor/wire/leave"),
     ("GET", "/instructor/wire"),

@@ -7,6 +7,7 @@
 mod class;
 mod feed;
 mod lines;
+mod notes;
 mod weather;
 mod wire;
 
@@ -47,6 +48,7 @@ pub(crate) struct Console {
     /// The number of the visitor whose connections are listed; 0 lists everybody's.
     shown: Arc<AtomicU64>,
     watching: Arc<wire::Watching>,
+    screen: Arc<notes::Screen>,
 }
 
 impl FromRef<Console> for Arc<Class> {
@@ -69,6 +71,7 @@ impl Console {
             desk: desk.clone(),
             shown: Arc::default(),
             watching: Arc::new(wire::Watching::new(None)),
+            screen: Arc::default(),
         }
     }
 
@@ -82,6 +85,7 @@ impl Console {
             .merge(feed::router())
             .merge(weather::router())
             .merge(lines::router())
+            .merge(notes::router())
             .merge(wire::router())
             .layer(DefaultBodyLimit::max(BODY))
             .with_state(self)
@@ -94,6 +98,7 @@ impl Console {
             ("ballot", class::ballot(&self.class, &room)),
             ("call", class::called(&room)),
             ("members", html::members(&room, true)),
+            ("notes", notes::drawn(&self.screen, room.call(), &self.class.pages)),
             ("feed", feed::drawn(&self.desk)),
             ("orders", weather::drawn(&self.climate)),
             ("lines", lines::drawn(self)),
@@ -138,43 +143,51 @@ fn page(console: &Console) -> String {
     let parts = console.drawn();
     let part = |id: &str| format!("<div id=\"{id}\">{}</div>", parts.html(id));
     let class = &*console.class;
-    let rooms = [
-        room(
-            "question",
-            "The question",
-            &format!(
-                "{}<h3>Ask one</h3><div class=\"room-list\">{}</div>",
-                part("ballot"),
-                class::questions(class)
-            ),
-        ),
+    let questions = format!(
+        "{}<h3>Ask one</h3><div class=\"room-list\">{}</div>",
+        part("ballot"),
+        class::questions(class)
+    );
+    let device = "<p>The console on your phone, too: a link that works once, within ten minutes.</p>\
+         <form method=\"post\" action=\"/instructor/link\" data-opens><button id=\"link\">A link for another device</button></form>";
+    // Beside each other where there is room: what one says, and what one does. What grows with the class has rows of
+    // its own below.
+    let said = [
+        room("notes", "Notes and clock", &(part("notes") + &notes::chooser(&console.screen, &class.pages))),
         room("here", "Bring everyone here", &(part("call") + &class::invitation(class))),
+        room("device", "Another device", device),
+    ];
+    let done = [
+        room("question", "The question", &questions),
         room("feed", "The feed", &part("feed")),
         room("weather", "The weather", &(part("orders") + &weather::form())),
-        room("lines", "Connections", &(part("lines") + lines::finder())),
+    ];
+    let all = [
+        room("lines", "Connections", &(lines::finder().to_owned() + &part("lines"))),
         room("wire", "A wire", &(part("watched") + wire::PANEL)),
-        room(
-            "device",
-            "Another device",
-            "<p>The console on your phone, too: a link that works once, within ten minutes.</p>\
-             <form method=\"post\" action=\"/instructor/link\" data-opens><button id=\"link\">A link for another device</button></form>",
-        ),
         room("who", "Who is here", &part("members")),
     ];
     let content = format!(
-        "{}<main class=\"stage-main\">\n<div class=\"stage-title\"><h1>The console</h1>{}</div>\n<div class=\"rooms\">\n{}</div>\n</main>\n<script type=\"module\" src=\"/class/-/console.js\"></script>\n",
+        "{}{WAYS}<main class=\"stage-main\">\n<div class=\"stage-title\"><h1>The console</h1>{}</div>\n\
+         <div class=\"rooms\">\n<div>{}</div>\n<div>{}</div>\n</div>\n{}</main>\n\
+         <script type=\"module\" src=\"/class/-/console.js\"></script>\n",
         html::HEAD,
         part("state"),
-        rooms.concat(),
+        said.concat(),
+        done.concat(),
+        all.concat(),
     );
     html::page("The console", "console", Some(("/instructor/events", &parts)), &content)
 }
 
+/// The ways to the rooms, on a phone within reach of a thumb.
+const WAYS: &str = "<nav class=\"rooms-ways\" aria-label=\"Rooms\">\
+     <a href=\"#room-notes\">Notes</a><a href=\"#room-here\">Bring</a><a href=\"#room-question\">Question</a><a href=\"#room-feed\">Feed</a>\
+     <a href=\"#room-weather\">Weather</a><a href=\"#room-lines\">Connections</a><a href=\"#room-wire\">Wire</a><a href=\"#room-who\">Who</a></nav>";
+
 fn room(name: &str, title: &str, content: &str) -> String {
-    // What grows with the class has a row of its own.
-    let wide = if matches!(name, "who" | "lines" | "wire") { " room-wide" } else { "" };
     format!(
-        "<section class=\"room{wide}\" id=\"room-{name}\" aria-labelledby=\"{name}-title\"><h2 id=\"{name}-title\">{title}</h2>{content}</section>\n"
+        "<section class=\"room\" id=\"room-{name}\" aria-labelledby=\"{name}-title\"><h2 id=\"{name}-title\">{title}</h2>{content}</section>\n"
     )
 }
 

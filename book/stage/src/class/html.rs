@@ -71,7 +71,7 @@ pub(super) fn button(id: &str, action: &str, fields: &[(&str, &str)], class: &st
 }
 
 /// A share as a bar. A style would need a policy that allows it; an attribute of SVG does not.
-fn bar(part: usize, whole: usize) -> String {
+pub(super) fn bar(part: usize, whole: usize) -> String {
     let width = (part * 1_000).checked_div(whole).unwrap_or(0);
     let (units, tenths) = (width / 10, width % 10);
     format!(

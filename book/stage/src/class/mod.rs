@@ -14,6 +14,7 @@
 //! | `GET /instructor`, `/instructor/events` | the console |
 //! | `POST /instructor/class/…` | what the console does with the class |
 //! | `POST /instructor/feed/…`, `/instructor/weather/…`, `/instructor/lines/…` | … with the market, the climate, and connections |
+//! | `POST /instructor/notes/…` | the page on screen, and its clock |
 //! | `POST /instructor/wire/…`, `GET /instructor/wire`, `/instructor/wire.txt` | one connection as it happens |
 //!
 //! A person is told by a token: 128 random bits, in a browser's cookie or in the file that `cargo lab join` keeps.

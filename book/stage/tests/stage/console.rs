@@ -351,3 +351,42 @@ async fn a_websocket_and_a_connection_of_many_exchanges_are_watched_by_whoever_c
     play.refuses(&instructor, "/instructor/wire/watch", "line=127.0.0.1:1", "over already").await;
     play.refuses(&instructor, "/instructor/wire/watch", "line=", "named by the address").await;
 }
+
+#[tokio::test]
+async fn the_notes_of_the_page_on_screen_follow_the_class_and_its_clock_outlives_a_reload() {
+    let play = Play::begin().await;
+    let instructor = play.instructor().await;
+    play.obeys(&instructor, "/instructor/class/call", "page=%2Fen%2F03-server-sent-events.html&spot=resume")
+        .await;
+    let console = play.console(&instructor).await;
+    for words in [
+        "of 20 min",
+        "20 min, and the lab",
+        "2 min · Predict.",
+        "href=\"/en/03-server-sent-events.html#fatal\"",
+    ] {
+        assert!(console.contains(words), "{words}: {console}");
+    }
+    play.obeys(&instructor, "/instructor/notes/page", "page=00-the-map.html").await;
+    play.obeys(&instructor, "/instructor/notes/clock", "to=on").await;
+    let mut events = play.stream("/instructor/events", &[("cookie", &instructor)]).await;
+    events.until("aria-current").await;
+    let asked = tokio::time::Instant::now();
+    while play.console(&instructor).await.contains("<strong>0:00</strong>") {
+        assert!(asked.elapsed() < PATIENCE, "the clock does not count");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    play.obeys(&instructor, "/instructor/notes/clock", "to=off").await;
+    let stopped = play.console(&instructor).await;
+    assert!(stopped.contains("Start the clock") && !stopped.contains("<strong>0:00</strong>"), "{stopped}");
+    // The time of one page is not another's.
+    play.obeys(&instructor, "/instructor/class/call", "page=%2Fen%2F02-long-polling.html").await;
+    assert!(play.console(&instructor).await.contains("<strong>0:00</strong> of 18 min"));
+    play.obeys(&instructor, "/instructor/notes/page", "page=00-the-map.html").await;
+    assert!(!play.console(&instructor).await.contains("<strong>0:00</strong>"));
+    play.obeys(&instructor, "/instructor/notes/clock", "to=zero").await;
+    assert!(play.console(&instructor).await.contains("<strong>0:00</strong> of 10 min"));
+
+    play.refuses(&instructor, "/instructor/notes/page", "page=..%2Fsecret", "no such page").await;
+    play.refuses(&instructor, "/instructor/notes/clock", "to=noon", "`on`, `off` or to `zero`").await;
+}

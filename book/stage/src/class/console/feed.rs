@@ -40,8 +40,8 @@ pub(super) fn drawn(desk: &Desk) -> String {
          <div><dt>Epoch</dt><dd>{}</dd></div></dl>\
          <div class=\"stage-controls\">{}</div>\
          <form method=\"post\" action=\"/instructor/feed/set\" class=\"room-form\"><div class=\"stage-fields\">\
-         <label>Moves <span><input id=\"pace\" type=\"number\" name=\"pace\" value=\"{pace}\" min=\"{slowest}\" max=\"{quickest}\" step=\"any\" inputmode=\"decimal\"> a second</span></label>\
-         <label>Payload beyond the price <span><input id=\"payload\" type=\"number\" name=\"payload\" value=\"{payload}\" min=\"0\" max=\"{most}\" inputmode=\"numeric\"> bytes</span></label>\
+         <label>Moves a second <span><input id=\"pace\" type=\"number\" name=\"pace\" value=\"{pace}\" min=\"{slowest}\" max=\"{quickest}\" step=\"any\" inputmode=\"decimal\"></span></label>\
+         <label>Payload, beside the price <span><input id=\"payload\" type=\"number\" name=\"payload\" value=\"{payload}\" min=\"0\" max=\"{most}\" inputmode=\"numeric\"> bytes</span></label>\
          </div><div class=\"stage-controls\"><button id=\"set-feed\">Set pace and payload</button></div></form>\
          <p class=\"stage-hint\">From {slowest} to {quickest} moves a second; {most} bytes at most. The market obeys at once, for everybody.</p>\
          <details id=\"anew-what\"><summary>Begin the log anew</summary>\
