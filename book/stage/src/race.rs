@@ -3,6 +3,7 @@
 //! | path | what |
 //! |---|---|
 //! | `GET /race` | the page; its scripts and its style are under `/race/-/` |
+//! | `GET /live/race/` | leads there |
 //! | `POST /live/race/-/begin` | begins this browser's race, and ends the one it had |
 //! | `/live/race/-/7/sse/…` | race 7's server for SSE; `fetch`, `poll`, `stream` and `ws` alike |
 //! | `/live/race/-/7/more/…` | the same as `sse`, for those who only hold a connection |
@@ -44,7 +45,7 @@ use axum::{
     body::Bytes,
     extract::{FromRequestParts, Path, RawPathParams, Request, State},
     http::{HeaderMap, StatusCode, Uri, header, request::Parts},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::{any, get, post},
 };
 use serde_json::json;
@@ -86,7 +87,11 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(
     climate: &Climate,
 ) -> Router<S> {
     let house = House { visitors: Arc::clone(visitors), climate: climate.clone(), runs: Runs::default() };
+    let to_the_page = || get(async || Redirect::permanent("/race"));
     let mut router = Router::new()
+        .route("/live/race", to_the_page())
+        .route("/live/race/", to_the_page())
+        .route("/race/", to_the_page())
         .route("/live/race/-/begin", post(begin))
         .route("/live/race/-/{race}/numbers", get(numbers))
         .route("/live/race/-/{race}/set", post(set))

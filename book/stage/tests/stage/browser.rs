@@ -8,9 +8,9 @@ use serde_json::json;
 use super::play::Play;
 
 /// A browser that looks at a stage.
-struct Scene<'a> {
+pub(crate) struct Scene<'a> {
     browser: &'a Browser,
-    play: Play,
+    pub(crate) play: Play,
 }
 
 impl Deref for Scene<'_> {
@@ -22,7 +22,7 @@ impl Deref for Scene<'_> {
 }
 
 /// Plays `scene` in each of these browsers, on a stage of its own.
-async fn play(kinds: &[Kind], scene: impl AsyncFn(&Scene)) {
+pub(crate) async fn play(kinds: &[Kind], scene: impl AsyncFn(&Scene)) {
     for &kind in kinds {
         look(kind, async |browser| {
             scene(&Scene { browser, play: Play::begin().await }).await;
@@ -33,7 +33,7 @@ async fn play(kinds: &[Kind], scene: impl AsyncFn(&Scene)) {
 
 impl Scene<'_> {
     /// Opens a page of the stage.
-    async fn go(&self, path: &str) {
+    pub(crate) async fn go(&self, path: &str) {
         self.goto(&format!("http://{}{path}", self.play.address)).await.unwrap();
     }
 

@@ -5,6 +5,7 @@ mod console;
 mod log;
 mod play;
 mod race;
+mod race_page;
 mod strangers;
 mod weather;
 
