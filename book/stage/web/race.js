@@ -166,10 +166,7 @@ function say(words, about = '') {
 
 /** The race is over. @param {string} words why, if somebody should know */
 function finish(words) {
-  if (!race) return;
-  race.over.abort();
-  race.crowd.leave();
-  race = null;
+  stop();
   for (const each of rows.values()) each.state = 'reconnecting';
   for (const each of rows.values()) each.word.textContent = 'over';
   for (const id of ['pause', 'cut', 'limit', 'pace', 'payload', 'every']) field(id).disabled = true;
@@ -183,15 +180,19 @@ function expected() {
   return { dear: dear === null ? null : String(dear), loses: form.getAll('loses').map(String) };
 }
 
-async function start() {
+/** Nothing of the race that is on goes on. */
+function stop() {
   race?.over.abort();
   race?.crowd.leave();
+  race = null;
+}
+
+async function start() {
+  stop();
   const settings = { pace: field('pace').value, payload: field('payload').value, paused: 'on' };
   const answer = await fetch('/live/race/-/begin', { method: 'POST', body: new URLSearchParams(settings) }).catch(() => null);
   if (!answer?.ok) {
-    finish('');
-    say(answer ? await answer.text() : 'The stage is out of reach: no race has begun.');
-    return;
+    return finish(answer ? await answer.text() : 'The stage is out of reach: no race has begun.');
   }
   predict.hidden = true;
   find('running').hidden = false;
@@ -203,7 +204,7 @@ async function start() {
   paused(false);
   limited(false);
   find('recall').replaceChildren();
-  // Several questions at once: the quickest of them tells the time best.
+  // Several questions to begin with: the quickest of them tells the time best.
   for (let asked = 0; asked < 5 && race === now; asked += 1) await now.ask();
   if (race !== now) return;
   for (const [mark] of TECHNIQUES) now.run(mark);
@@ -212,6 +213,15 @@ async function start() {
   if (race !== now) return;
   await now.order('set', { paused: 'off' });
   now.keepAsking();
+}
+
+let starting = false;
+/** Once at a time, however often somebody presses. */
+async function startOnce() {
+  if (starting) return;
+  starting = true;
+  await start();
+  starting = false;
 }
 
 /** @param {boolean} is */
@@ -276,9 +286,9 @@ setInterval(() => { if (race) draw(race); }, DRAW);
 
 predict.addEventListener('submit', (event) => {
   event.preventDefault();
-  start().then(() => { if (document.activeElement === document.body) pause.focus(); });
+  startOnce().then(() => { if (document.activeElement === document.body) pause.focus(); });
 });
-find('again').addEventListener('click', start);
+find('again').addEventListener('click', startOnce);
 pause.addEventListener('click', async () => {
   const settings = await race?.order('set', { paused: pause.getAttribute('aria-pressed') === 'true' ? 'off' : 'on' });
   if (settings) paused(settings.paused);
@@ -312,9 +322,9 @@ limit.addEventListener('click', () => {
 document.addEventListener('visibilitychange', () => race?.hides());
 addEventListener('pagehide', () => {
   if (!race) return;
-  race.over.abort();
-  race.crowd.leave();
-  navigator.sendBeacon(`${race.room}/end`);
+  const { room } = race;
+  stop();
+  navigator.sendBeacon(`${room}/end`);
 });
 addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
 predict.hidden = false;
