@@ -141,10 +141,9 @@ export class Row {
     const [half, most] = [latencies.within(0.5), latencies.within(0.99)];
     this.#tell('late', latencies.count ? time(half) : '–', latencies.count ? `99 %: ${time(most)}` : '');
     this.#tell('missed', whole(lane.missed), `${whole(lane.repeated)} shown twice`);
-    if (cut) {
-      const isBack = cut.back !== null;
-      this.#tell('cut', isBack ? `${whole(cut.lost)} lost` : '…', isBack ? `back in ${time(cut.back ?? 0)}` : 'not back yet');
-    }
+    const isBack = cut?.back !== null;
+    if (!cut) this.#tell('cut', '–', '');
+    else this.#tell('cut', isBack ? `${whole(cut.lost)} lost` : '…', isBack ? `back in ${time(cut.back ?? 0)}` : 'not back yet');
     this.#drawSpread(half, most);
   }
 

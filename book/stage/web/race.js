@@ -203,7 +203,7 @@ async function start() {
   for (const id of ['pause', 'cut', 'limit', 'pace', 'payload', 'every']) field(id).disabled = false;
   paused(false);
   limited(false);
-  find('recall').replaceChildren();
+  draw(now);
   // Several questions to begin with: the quickest of them tells the time best.
   for (let asked = 0; asked < 5 && race === now; asked += 1) await now.ask();
   if (race !== now) return;

@@ -196,13 +196,17 @@ async fn the_market_pauses_quickens_and_is_weighed_and_a_new_race_counts_from_no
         let dear = "return [...document.querySelectorAll('#board [data-what=bytes]')].every((price) => Number(price.innerText.replaceAll(/\\D/g, '')) > 2_000)";
         scene.until("an update takes more than its payload", dear).await;
 
+        // Slowly, so that its first updates are seen.
+        scene.run(&set("pace", "1")).await;
         scene.press("#again").await;
         let over = "const done = arguments[0]; fetch('/live/race/-/1/numbers').then((answer) => done(answer.status === 410))";
         while scene.execute_async(over, vec![]).await.unwrap() != true {
             assert!(asked.elapsed() < PATIENCE, "the first race goes on");
         }
-        scene.until_all_show(1).await;
-        assert!(scene.shows("sse").await < head, "another market begins with its first update");
+        let begun = format!(
+            "const shown = Number(document.querySelector('#board [data-technique=sse] [data-what=shows]').innerText.replaceAll(/\\D/g, '')); return shown > 0 && shown < {head}"
+        );
+        scene.until("another market begins with its first update", &begun).await;
         assert_eq!(scene.figure("ws", "cut").await, "–");
     })
     .await;
