@@ -5,8 +5,9 @@
 //! `labs` is the list) on the feed that [`source`] opens
 //! and the [`desk`] gives orders to, [`server`] accepts connections and lets them go in the end.
 //! Under all of it lies [`line`], the transport that can be tapped, cut and put through [`weather`], whose
-//! [`climate`] knows every exchange; `race` lets five labs run side by side; a browser is told from another by `visitor`, `guard` and [`limits`] stand at
-//! the door, and `metrics` counts. [`class`] is who is in the room.
+//! [`climate`] knows every exchange; `race` lets five labs run side by side; `hub` tells the feed to many at once; a browser
+//! is told from another by `visitor`, `guard` and [`limits`] stand at the door, and `metrics` counts. [`class`] is who
+//! is in the room.
 
 pub mod book;
 mod carry;
@@ -18,6 +19,7 @@ pub mod editor;
 pub mod error;
 mod guard;
 mod health;
+mod hub;
 mod labs;
 pub mod limits;
 pub mod line;

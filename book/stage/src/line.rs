@@ -12,6 +12,8 @@
 //! the stage hangs up, it says why: a WebSocket's client is sent 1001 (going
 //! away, RFC 6455 § 7.4.1) between two messages.
 //!
+//! An answer that needs hyper for its head only takes the line over after it ([`handover`]).
+//!
 //! A tap that nobody hears keeps the bytes of the request at hand (a listener
 //! comes only after the request has been read) and otherwise looks at two
 //! flags. Under a clear sky bytes go straight to the socket and come straight
@@ -19,6 +21,7 @@
 //! what its client sees: a request when it is sent, an answer when it arrives.
 
 mod frames;
+pub(crate) mod handover;
 mod inbound;
 mod meter;
 mod outbound;
@@ -50,6 +53,7 @@ use crate::{
     weather::Weather,
 };
 use frames::Frames;
+use handover::Handing;
 use inbound::Inbound;
 pub(crate) use meter::Meter;
 use outbound::Outbound;
@@ -125,8 +129,12 @@ pub struct Tap {
     listening: AtomicBool,
     /// Somebody counts the bytes of the exchange at hand.
     metered: AtomicBool,
-    /// The exchange at hand is the connection's last: it goes on after an upgrade.
+    /// The exchange at hand is the connection's last.
     lasting: AtomicBool,
+    /// It goes on after an upgrade, and the line follows its frames.
+    framed: AtomicBool,
+    /// The line goes to somebody else once hyper has sent what it has.
+    handing: AtomicBool,
     cut: AtomicBool,
     /// Nothing more is to be read: the stage ends.
     hung_up: AtomicBool,
@@ -148,6 +156,7 @@ pub struct Tap {
     stalled: AtomicU64,
     cutting: Notify,
     gone: Notify,
+    handed: Notify,
     /// Who waits for bytes, and who waits to send some.
     reader: AtomicWaker,
     writer: AtomicWaker,
@@ -169,6 +178,7 @@ struct Heard {
     meter: Option<Arc<Meter>>,
     /// What had passed on the connection before it.
     before: Passed,
+    handing: Handing,
 }
 
 impl Default for Tap {
@@ -179,6 +189,8 @@ impl Default for Tap {
             listening: AtomicBool::default(),
             metered: AtomicBool::default(),
             lasting: AtomicBool::default(),
+            framed: AtomicBool::default(),
+            handing: AtomicBool::default(),
             cut: AtomicBool::default(),
             hung_up: AtomicBool::default(),
             left: AtomicBool::default(),
@@ -192,6 +204,7 @@ impl Default for Tap {
             stalled: AtomicU64::default(),
             cutting: Notify::new(),
             gone: Notify::new(),
+            handed: Notify::new(),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
             heard: Mutex::default(),
@@ -275,6 +288,7 @@ impl Tap {
     /// Says that the exchange at hand goes on for as long as the connection, as a WebSocket does after its upgrade.
     pub fn lasts(&self) {
         self.lasting.store(true, Ordering::Relaxed);
+        self.framed.store(true, Ordering::Relaxed);
     }
 
     /// Cuts the connection: what has not been sent is lost, and both ends see a reset.
@@ -431,6 +445,8 @@ impl Tap {
         }
         match &mut heard.listener {
             Some(listener) => listener.to_server(bytes),
+            // No request will follow.
+            None if self.lasting.load(Ordering::Relaxed) => {}
             None => {
                 let room = HEAD.saturating_sub(heard.head.len());
                 heard.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -574,7 +590,7 @@ impl Drop for Socket {
             let mut heard = self.tap.heard();
             (heard.listener.take(), heard.watcher.take(), heard.claim.take(), heard.span.take())
         };
-        if self.tap.lasting.load(Ordering::Relaxed) {
+        if self.tap.framed.load(Ordering::Relaxed) {
             let Passed { to_server, to_client } = self.tap.passed();
             span.unwrap_or_else(Span::none)
                 .in_scope(|| tracing::info!(?how, to_server, to_client, "a WebSocket is over"));
@@ -670,7 +686,7 @@ impl Line {
 
     /// Whether the stage takes its leave of a WebSocket.
     fn leaves(&self) -> bool {
-        self.tap.hung_up.load(Ordering::Acquire) && self.tap.lasting.load(Ordering::Relaxed)
+        self.tap.hung_up.load(Ordering::Acquire) && self.tap.framed.load(Ordering::Relaxed)
     }
 
     /// Says goodbye to a WebSocket's client, between two messages.
@@ -754,7 +770,7 @@ impl AsyncWrite for Line {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if !self.tap.lasting.load(Ordering::Relaxed) {
+        if !self.tap.framed.load(Ordering::Relaxed) {
             return self.poll_send(context, parts);
         }
         if self.leaves() {
@@ -771,7 +787,12 @@ impl AsyncWrite for Line {
 
     fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         // What a socket has taken, it sends.
-        self.socket().map(drop).into()
+        self.socket()?;
+        if self.tap.handing.load(Ordering::Acquire) {
+            // Hyper flushes a line when it has written everything to it.
+            self.hand_over();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -303,7 +303,7 @@ pub(crate) async fn weathered(line: &Tap, is_refused: bool) -> Option<Response> 
 }
 
 /// No answer: the line is cut instead.
-async fn lost(line: &Tap) -> Response {
+pub(crate) async fn lost(line: &Tap) -> Response {
     line.cut();
     pending().await
 }

@@ -37,6 +37,7 @@ use crate::{
     climate::Climate,
     desk::Desk,
     guard, health,
+    hub::Hub,
     labs::{Lab, OwnLab},
     limits::{Doors, Limits},
     line::{Line, Tap},
@@ -73,6 +74,7 @@ pub struct Stage {
     draining: Arc<watch::Sender<bool>>,
     climate: Climate,
     desk: Desk,
+    hub: Hub,
     limits: Limits,
     counts: Arc<Counts>,
 }
@@ -123,12 +125,14 @@ impl Stage {
         let desk = Desk::new(feed);
         let class = Arc::new(Class::new(root, &desk));
         let console = Console::new(&class, &climate, &desk);
+        let hub = Hub::new(feed, &climate);
         let metrics = get(metrics::metrics).with_state(Metrics::new(&climate, &counts));
         let router = Router::new()
             .route("/", get(|| async { Redirect::temporary("/en/") }))
             .merge(health::router(&class, feed))
             .route("/metrics", metrics)
             .merge(live::router(Lab::all(root, feed, own), &climate))
+            .merge(hub.clone().router())
             .merge(class::router(Arc::clone(&class)))
             .merge(console.router())
             .fallback(book)
@@ -139,7 +143,7 @@ impl Stage {
             }))
             .layer(DefaultBodyLimit::max(BODY))
             .layer(middleware::from_fn(guard::guard));
-        Self { router, class, draining, climate, desk, limits: Limits::default(), counts }
+        Self { router, class, draining, climate, desk, hub, limits: Limits::default(), counts }
     }
 
     /// A stage on what [`Source::open`] gave, with these of a student's labs: a market trades on its feed as the stage's desk says, and where stages
@@ -187,6 +191,7 @@ impl Stage {
         let doors = Doors::new(&self.limits);
         let lines = Arc::new(Lines::default());
         let mut open = JoinSet::new();
+        let hub = self.hub.run();
         let mut watch = pin!(watch(self.limits, &lines, &self.counts));
         loop {
             let next = async {
@@ -206,10 +211,11 @@ impl Stage {
                         lines.add(peer, &tap);
                         let counted = Counted::new(&self.counts);
                         let (router, draining) = (self.router.clone(), self.draining.subscribe());
-                        let limits = self.limits;
+                        let connected =
+                            connection(io, Connection { tap, peer }, router, draining, self.limits);
                         let span = tracing::info_span!("connection", %peer);
                         let served = async move {
-                            connection(io, Connection { tap, peer }, router, draining, limits).await;
+                            connected.await;
                             drop((counted, entered));
                         };
                         open.spawn(served.instrument(span));
@@ -234,6 +240,7 @@ impl Stage {
         if timeout(DRAIN, all).await.is_err() {
             tracing::info!(left = open.len(), "connections are closed before they are done");
         }
+        drop(hub);
         self.class.flush();
     }
 }
@@ -306,7 +313,36 @@ async fn book(State(site): State<Arc<Site>>, request: Request) -> Response {
     site.answer(request.method(), request.uri(), request.headers()).await.into_response()
 }
 
-async fn connection(
+/// A connection from its first byte to its last. Hyper's part is in a box of its own: what comes after it may last
+/// for hours, and needs little.
+fn connection(
+    io: TcpStream,
+    connection: Connection,
+    router: Router,
+    mut draining: watch::Receiver<bool>,
+    limits: Limits,
+) -> impl Future<Output = ()> {
+    let tap = Arc::clone(&connection.tap);
+    let http = Box::pin(http(io, connection, router, draining.clone(), limits));
+    async move {
+        http.await;
+        // Hyper has let go of the line. Somebody else may have it, who goes on with it here …
+        if let Some((line, read, successor)) = tap.handed().await {
+            successor(line, read, draining.clone()).await;
+        }
+        // … or elsewhere, after an upgrade: it is one of the stage's connections still.
+        tokio::select! {
+            () = tap.until_gone() => {}
+            () = asked_to_stop(&mut draining) => {
+                tap.hang_up();
+                tap.until_gone().await;
+            }
+        }
+    }
+}
+
+/// Answers a connection's requests, as long as they are HTTP's.
+async fn http(
     io: TcpStream,
     connection: Connection,
     router: Router,
@@ -330,37 +366,28 @@ async fn connection(
         .max_buf_size(HEAD)
         .serve_connection(TokioIo::new(Line::new(io, Arc::clone(&tap))), answer)
         .with_upgrades();
-    {
-        let mut served = pin!(served);
-        let ends = async {
-            tokio::select! {
-                result = served.as_mut() => return result,
-                () = asked_to_stop(&mut draining) => {}
-            }
-            // Bad weather ends with the stage: what is under way arrives now.
-            tap.set_weather(Weather::CLEAR);
-            served.as_mut().graceful_shutdown();
-            served.await
-        };
-        let result = tokio::select! {
-            result = ends => result,
-            () = tap.until_cut() => Ok(()),
-        };
-        if let Err(error) = result {
-            if error.is_timeout() || error.is_parse() {
-                tracing::info!(%error, "a client was let go");
-            } else {
-                tracing::debug!(%error, "a connection ended early");
-            }
+    let mut served = pin!(served);
+    let ends = async {
+        tokio::select! {
+            result = served.as_mut() => return result,
+            () = asked_to_stop(&mut draining) => {}
         }
-    }
-    // Hyper has let go of the line. After an upgrade somebody else holds it,
-    // and it is one of the stage's connections still.
-    tokio::select! {
-        () = tap.until_gone() => {}
-        () = asked_to_stop(&mut draining) => {
-            tap.hang_up();
-            tap.until_gone().await;
+        // Bad weather ends with the stage: what is under way arrives now.
+        tap.set_weather(Weather::CLEAR);
+        served.as_mut().graceful_shutdown();
+        served.await
+    };
+    let result = tokio::select! {
+        biased;
+        () = tap.until_handed() => Ok(()),
+        () = tap.until_cut() => Ok(()),
+        result = ends => result,
+    };
+    if let Err(error) = result {
+        if error.is_timeout() || error.is_parse() {
+            tracing::info!(%error, "a client was let go");
+        } else {
+            tracing::debug!(%error, "a connection ended early");
         }
     }
 }
@@ -384,7 +411,7 @@ fn prepare(io: &TcpStream) {
     }
 }
 
-async fn asked_to_stop(draining: &mut watch::Receiver<bool>) {
+pub(crate) async fn asked_to_stop(draining: &mut watch::Receiver<bool>) {
     // An error means that the stage is gone, which asks for the same.
     let _ = draining.wait_for(|draining| *draining).await;
 }

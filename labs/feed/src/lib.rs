@@ -366,6 +366,12 @@ impl Feed {
         *self.0.closed.borrow()
     }
 
+    /// Returns once the market is open.
+    pub async fn opened(&self) {
+        // An error would mean that the feed is gone, of which this is a handle.
+        let _ = self.0.closed.subscribe().wait_for(|closed| !closed).await;
+    }
+
     /// How many subscriptions are open.
     pub fn subscribers(&self) -> usize {
         self.log().live.as_ref().map_or(0, broadcast::Sender::receiver_count)

@@ -2,6 +2,7 @@
 
 mod browser;
 mod console;
+mod hub;
 mod log;
 mod play;
 mod race;
