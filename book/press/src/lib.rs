@@ -117,6 +117,7 @@ mod warnings;
 
 pub use address::Address;
 pub use fault::{Fault, Faults};
+pub use markdown::escape;
 pub use outline::{AnswerOutline, NoteOutline, PageOutline, QuestionOutline, outline};
 pub use stages::{Check, Draw};
 

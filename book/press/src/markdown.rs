@@ -42,9 +42,9 @@ pub(crate) fn inline(text: &str) -> String {
     out.trim().replace('\n', " ")
 }
 
-/// Text with the characters that mean something in HTML written so that they don't, and its line ends as
-/// character references, so that code with blank lines stays one HTML block.
-pub(crate) fn escape(text: &str) -> String {
+/// Text with the characters that mean something between tags and in an attribute in double quotes written so that
+/// they don't, and its line ends as character references, so that code with blank lines stays one HTML block.
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match c {

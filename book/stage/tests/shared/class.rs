@@ -3,12 +3,14 @@
 
 use std::time::Instant;
 
+use feed_redis::Address;
 use hyper::{Response, body::Incoming, header};
 use serde_json::{Value, json};
 use tokio::time::{Duration, sleep};
 
 use crate::{
     as_started,
+    gate::{Gate, Passes},
     node::Node,
     peers::{Events, ask, text},
     redis::{PATIENCE, Redis, until},
@@ -24,6 +26,10 @@ struct Stage {
 }
 
 async fn stage(redis: &Redis) -> Stage {
+    stage_at(&redis.address()).await
+}
+
+async fn stage_at(redis: &Address) -> Stage {
     let (node, link) = as_started(redis).await;
     Stage { node, link }
 }
@@ -324,6 +330,45 @@ async fn while_redis_is_away_everyone_is_told_and_nothing_is_lost_without_a_word
     assert_eq!(two.vote(&voter, 3).await.status, 204);
     let votes = one.until("/instructor", &instructor, "the vote", |page| page.contains("1 vote<")).await;
     assert_eq!(counts(&votes), ["0", "0", "1", "0"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stage_that_was_cut_off_has_all_of_it_afterwards() {
+    let Some(redis) = Redis::start().await else { return };
+    let gate = Gate::before(redis.port).await;
+    let (one, two) = (stage(&redis).await, stage_at(&gate.address()).await);
+    let instructor = one.instructor().await;
+    let (_, sari) = one.join("Sari").await;
+    one.order(&instructor, "ask", QUESTION).await;
+    let voter = two.visitor().await;
+    assert_eq!(two.vote(&voter, 1).await.status, 204);
+
+    // What is asked arrives and is never answered: whoever votes is told that it is not known.
+    gate.let_pass(Passes::Questions);
+    let unsure = two.vote(&voter, 3).await;
+    assert_eq!((unsure.status, unsure.body.contains("may not have been done")), (503, true), "{unsure:?}");
+    let counted = |page: &str| counts(page) == ["0", "0", "1", "0"];
+    one.until("/instructor", &instructor, "the vote", counted).await;
+
+    // More happens than the log holds.
+    gate.let_pass(Passes::Nothing);
+    two.board("the notice", |page| page.contains(AWAY)).await;
+    for done in 0..1_100_u32 {
+        assert_eq!(one.report(&sari, &[1 + (done % 7) as u8]).await, 204);
+    }
+    one.join("Budi").await;
+    let refused = two.vote(&voter, 2).await;
+    assert_eq!((refused.status, refused.body.contains("was not done")), (503, true), "{refused:?}");
+
+    gate.let_pass(Passes::All);
+    two.board("no notice", |page| !page.contains(AWAY)).await;
+    let members = |page: String| page.split_once("class-done").expect("a board").1.to_owned();
+    let here = members(one.board("Budi", |page| page.contains(">Budi<")).await);
+    let there = members(two.board("Budi", |page| page.contains(">Budi<")).await);
+    assert!(here == there && here.contains("Lab 3 ✓"), "{here}\n\n{there}");
+    two.until("/instructor", &instructor, "the vote", counted).await;
+    assert_eq!(two.vote(&voter, 3).await.status, 204, "a vote that is repeated is one vote");
+    one.until("/instructor", &instructor, "one vote", |page| counted(page) && page.contains("1 vote<")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,8 @@
 //! Several stages, one feed: what clients see when a stage dies, and when Redis does.
 
 mod class;
+#[path = "../../../feed-redis/tests/common/gate.rs"]
+mod gate;
 #[path = "../common/node.rs"]
 mod node;
 #[path = "../common/peers.rs"]
@@ -19,7 +21,7 @@ use std::{
 
 use audience::root;
 use feed::{Feed, Health};
-use feed_redis::Shared;
+use feed_redis::{Address, Shared};
 use node::Node;
 use peers::{Events, Trader, ask, text};
 use redis::{Redis, until};
@@ -38,8 +40,8 @@ async fn stage(redis: &Redis) -> Node {
 }
 
 /// A stage as `cargo stage --feed` starts one; and the path of the instructor's link.
-async fn as_started(redis: &Redis) -> (Node, String) {
-    let source: Source = format!("redis://{}", redis.address()).parse().expect("that is an address");
+async fn as_started(redis: &Address) -> (Node, String) {
+    let source: Source = format!("redis://{redis}").parse().expect("that is an address");
     let open = async move { source.open().await.expect("Redis answers") };
     Node::with(open, |site, opened| {
         let feed = opened.feed.clone();
@@ -298,7 +300,7 @@ async fn a_redis_that_has_forgotten_is_told_to_visitors_and_they_come_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_stage_trades_and_when_it_dies_the_market_goes_on_from_its_prices() {
     let Some(redis) = Redis::start().await else { return };
-    let start = async || as_started(&redis).await.0;
+    let start = async || as_started(&redis.address()).await.0;
     let mut first = start().await;
     let second = start().await;
     until("the market opens", || second.feed.head() >= 6).await;
