@@ -41,7 +41,7 @@ struct Serving {
     /// The port to listen on; 0 lets the system choose one
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// Where the feed is kept: memory, or redis://HOST:PORT for a feed that several stages share
+    /// Where the feed is kept: memory, or redis://HOST:PORT for a feed and a class that several stages share
     #[arg(long, value_name = "WHERE", default_value_t)]
     feed: Source,
     /// Serve a lab as it stands in labs/ instead of its solution: 3=labs; may be given several times
