@@ -190,6 +190,7 @@ async fn page(
         .replace("{path}", &lab.path)
         .replace("{start}", &format!("page={page}&amp;after={after}&amp;at={at}"))
         .replace("{page}", &page.to_string())
+        .replace("{visitor}", &visitor.number().to_string())
         .replace("{market}", market);
     let mut response = ([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response();
     if let Some(cookie) = cookie {

@@ -71,7 +71,7 @@ impl Console {
             desk: desk.clone(),
             shown: Arc::default(),
             watching: Arc::new(wire::Watching::new(None)),
-            screen: Arc::default(),
+            screen: Arc::new(notes::Screen::of(&class.pages)),
         }
     }
 

@@ -9,7 +9,7 @@ use super::play::{Answer, Ending, PATIENCE, Play, Streaming, in_order};
 
 impl Play {
     /// Opens the console; gives its cookie.
-    async fn instructor(&self) -> String {
+    pub(super) async fn instructor(&self) -> String {
         let opened = self.get(&self.link).await;
         assert_eq!(opened.status, 303, "{opened:?}");
         opened.header("set-cookie").and_then(|set| set.split(';').next()).unwrap().to_owned()
@@ -40,7 +40,7 @@ impl Play {
     }
 
     /// A market that trades on the stage's feed as the desk says.
-    fn market(&self) -> JoinHandle<()> {
+    pub(super) fn market(&self) -> JoinHandle<()> {
         tokio::spawn(Market::new(1).trade_as(self.feed.clone(), self.desk.orders()))
     }
 }
@@ -196,7 +196,7 @@ fn named(stream: &Streaming) -> String {
 
 impl Play {
     /// A stream of a visitor's that has begun.
-    async fn listener(&self, cookie: &str) -> Streaming {
+    pub(super) async fn listener(&self, cookie: &str) -> Streaming {
         let mut stream = self.stream("/live/lab3/-/1/prices/stream", &[("cookie", cookie)]).await;
         stream.until("retry:").await;
         stream

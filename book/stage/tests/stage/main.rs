@@ -2,6 +2,7 @@
 
 mod browser;
 mod console;
+mod console_in_browser;
 mod hub;
 mod log;
 mod play;

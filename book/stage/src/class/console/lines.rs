@@ -55,9 +55,9 @@ pub(super) fn drawn(console: &Console) -> String {
 
 /// A form that lists one visitor's connections.
 pub(super) fn finder() -> &'static str {
-    "<form method=\"post\" action=\"/instructor/lines/show\" class=\"room-form\" data-resets><div class=\"stage-fields\">\
-     <label>One visitor’s, number <span><input id=\"show-visitor\" type=\"number\" name=\"visitor\" min=\"1\" inputmode=\"numeric\" required></span></label>\
-     </div><div class=\"stage-controls\"><button id=\"show\">List only theirs</button></div></form>"
+    "<form method=\"post\" action=\"/instructor/lines/show\" class=\"room-find\" data-resets>\
+     <label>One visitor’s, number <input id=\"show-visitor\" type=\"number\" name=\"visitor\" min=\"1\" inputmode=\"numeric\" required></label>\
+     <button id=\"show\">List only theirs</button></form>"
 }
 
 fn tally((technique, tally): &(Technique, Tally)) -> String {

@@ -26,7 +26,6 @@ pub(super) fn router() -> Router<Console> {
 }
 
 /// What is on screen, and the time that each page has had.
-#[derive(Default)]
 pub(super) struct Screen(Mutex<Shown>);
 
 #[derive(Default)]
@@ -41,6 +40,12 @@ struct Shown {
 }
 
 impl Screen {
+    /// Nothing was called yet: the first page that has notes.
+    pub(super) fn of(pages: &[PageOutline]) -> Self {
+        let page = pages.iter().position(|page| !page.notes.is_empty()).unwrap_or(0);
+        Self(Mutex::new(Shown { page, ..Shown::default() }))
+    }
+
     fn shown(&self) -> MutexGuard<'_, Shown> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -233,7 +238,7 @@ mod tests {
     #[test]
     fn the_page_on_screen_is_the_last_that_was_called_or_chosen() {
         let pages = [page("index.html"), page("03-server-sent-events.html")];
-        let screen = Screen::default();
+        let screen = Screen::of(&pages);
         let on = |call: Option<&Call>| screen.after(call, &pages).page;
         assert_eq!(on(None), 0);
         let called = call(1, "/en/03-server-sent-events.html#resume");
