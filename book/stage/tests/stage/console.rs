@@ -390,3 +390,24 @@ async fn the_notes_of_the_page_on_screen_follow_the_class_and_its_clock_outlives
     play.refuses(&instructor, "/instructor/notes/page", "page=..%2Fsecret", "no such page").await;
     play.refuses(&instructor, "/instructor/notes/clock", "to=noon", "`on`, `off` or to `zero`").await;
 }
+
+#[tokio::test]
+async fn whoever_follows_the_hub_is_listed_watched_and_cut_too() {
+    let play = Play::begin().await;
+    let instructor = play.instructor().await;
+    let mut chosen = play.stream("/feed/stream", &[]).await;
+    chosen.until("retry:").await;
+    play.publish(1).await;
+    chosen.until("id: 1").await;
+    play.until("the console knows where it is", || play.climate.connected(1)[0].position == Some(1)).await;
+    play.obeys(&instructor, "/instructor/wire/watch", &named(&chosen)).await;
+    play.publish(2).await;
+    chosen.until("id: 2").await;
+    in_order(
+        &play.watched(&instructor, "id 2").await,
+        &["in the midst of GET /feed/stream", "event price · id 2"],
+    );
+    play.obeys(&instructor, "/instructor/lines/cut", "what=sse").await;
+    assert_eq!(chosen.ending().await, Ending::Reset);
+    play.watched(&instructor, "the connection is over").await;
+}
