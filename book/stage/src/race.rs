@@ -33,6 +33,10 @@
 //! exchanges are claimed in the [`Climate`] as the labs' are, for their visitor
 //! and their page: the console's weather reaches them, and `/metrics` counts
 //! them. What the page itself asks is counted apart, and has a clear sky.
+//!
+//! A race lives on the stage where it began, as a visitor does. Where several
+//! stages share a feed, whoever stands before them must lead a browser to the
+//! same one again, or the page says that it has no race there.
 
 mod run;
 mod runs;

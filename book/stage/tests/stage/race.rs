@@ -367,6 +367,7 @@ async fn the_page_and_its_files_are_served_and_the_labs_own_clients() {
         assert_eq!(file.header("content-type"), Some("text/javascript; charset=utf-8"), "{script}");
     }
     assert_eq!(play.get("/race/-/race.css").await.status, 200);
+    assert!(play.get("/live/").await.body.contains("href=\"/race\""), "the labs' list leads to the race");
     for odd in ["/race/", "/live/race", "/live/race/"] {
         let answer = play.get(odd).await;
         assert_eq!((answer.status, answer.header("location")), (308, Some("/race")), "{odd}");

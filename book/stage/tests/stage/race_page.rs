@@ -1,7 +1,10 @@
 //! The race's page, in real browsers: five clients at once, and what is measured of them.
 
+use std::time::Duration;
+
 use audience::{Kind, PATIENCE, axe};
 use serde_json::{Value, json};
+use stage::{Scope, Technique, Weather};
 use tokio::time::{Instant, sleep};
 
 use super::browser::{Scene, play};
@@ -226,7 +229,7 @@ async fn six_connections_are_a_limit_that_one_can_run_into_and_leave() {
         for goes_on in ["sse", "stream", "ws"] {
             while scene.shows(goes_on).await < goal {
                 assert!(asked.elapsed() < PATIENCE, "{goes_on} does not go on");
-                sleep(std::time::Duration::from_millis(50)).await;
+                sleep(Duration::from_millis(50)).await;
             }
         }
         assert_eq!([scene.shows("fetch").await, scene.shows("poll").await], stuck, "they wait for a connection");
@@ -266,6 +269,95 @@ async fn the_page_is_used_by_keyboard_fits_a_phone_and_axe_finds_no_fault_in_it(
                 assert_eq!(scene.faults(axe).await, json!([]), "{width} {scheme}");
             }
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_instructor_s_weather_shows_on_the_board_and_whoever_resumes_catches_up() {
+    play(&[Kind::Chromium], async |scene| {
+        scene.races().await;
+        let held = Weather { hold: true, ..Weather::CLEAR };
+        scene.play.climate.order(Scope::Technique(Technique::Sse), held).unwrap();
+        scene
+            .until("only the event stream is behind", "return document.querySelector('#board [data-technique=sse]').hasAttribute('data-behind') && !document.querySelector('#board [data-technique=ws]').hasAttribute('data-behind')")
+            .await;
+        scene.play.climate.clear();
+        scene.pauses().await;
+        assert_eq!(scene.figure("sse", "missed").await, "0", "what was held arrives");
+
+        scene.press("#pause").await;
+        scene.play.climate.cut(Scope::Technique(Technique::Ws));
+        scene.until("the socket is opened again", "return Number(document.querySelector('#board [data-technique=ws] [data-what=requests]').innerText) === 2").await;
+        let (now, ws) = (scene.shows("sse").await, "#board [data-technique=ws] [data-what=shows]");
+        scene.until("it goes on", &format!("return Number(document.querySelector('{ws}').innerText.replaceAll(/\\D/g, '')) > {now}")).await;
+        assert_eq!(scene.words("stream", "requests").await, "1 connection", "nobody else was cut");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_race_is_over_when_its_page_is_left() {
+    play(Kind::BOTH, async |scene| {
+        scene.races().await;
+        scene.go("/live/").await;
+        let asked = Instant::now();
+        let status = "const done = arguments[0]; fetch('/live/race/-/1/numbers').then((answer) => done(answer.status))";
+        while scene.execute_async(status, vec![]).await.unwrap() != 410 {
+            assert!(asked.elapsed() < PATIENCE, "it goes on without its page");
+        }
+        while !scene.play.climate.connected(10).is_empty() {
+            assert!(asked.elapsed() < PATIENCE, "its lines are open still");
+            sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_are_skipped_late_or_repeated_are_told_apart() {
+    play(&[Kind::Chromium], async |scene| {
+        scene.go("/race").await;
+        let script = "const done = arguments[0]; import('/race/-/race-lane.js').then(({ Lane, Latencies, Tape }) => {
+            const [lane, tape] = [new Lane(), new Tape()];
+            const shows = (number, here) => lane.shows({ number, at: number * 100, price: 1 }, here);
+            for (const number of [5, 6, 6, 9]) shows(number, 0);
+            const gap = [lane.missed, lane.repeated, lane.shown, lane.now.number];
+            shows(7, 0);
+            const late = [lane.missed, lane.repeated, lane.shown, lane.now.number];
+            lane.isCut(11, 1_000);
+            shows(11, 1_500);
+            const away = lane.cut.back;
+            shows(14, 4_000);
+            for (let number = 1; number <= 20; number += 1) tape.knows({ number, at: number * 100, price: 1 });
+            const latencies = new Latencies();
+            for (let ms = 1; ms <= 1_000; ms += 1) latencies.add(ms);
+            latencies.add(0);
+            const within = [0.5, 0.99].map((part) => latencies.within(part));
+            done({ gap, late, away, cut: [lane.cut.back, lane.cut.lost],
+                outdated: [tape.outdated(14), tape.outdated(20)], within, all: latencies.spread(1, 10_000, 24).reduce((a, b) => a + b) });
+        })";
+        let told = scene.execute_async(script, vec![]).await.unwrap();
+        assert_eq!(told["gap"], json!([2, 1, 3, 9]), "7 and 8 are missing, 6 came twice");
+        assert_eq!(told["late"], json!([1, 1, 4, 9]), "7 came late, and is not missing any more");
+        assert_eq!(told["away"], Value::Null, "11 was published before the cut");
+        assert_eq!(told["cut"], json!([3_000, 3]), "10 was skipped, and 12 and 13, before 14 came");
+        assert_eq!(told["outdated"], json!([1_500, null]));
+        assert_eq!(told["all"], 1_001, "nothing falls off the scale");
+        for (at, exact) in [(0, 500.0), (1, 990.0)] {
+            let read = told["within"][at].as_f64().unwrap();
+            assert!((read / exact - 1.0).abs() < 0.06, "{read} is read, and {exact} is so");
+        }
+
+        let script = "const done = arguments[0]; import('/race/-/race-clock.js').then(({ Clock }) => {
+            const clock = new Clock();
+            clock.hears(0, 100, 1_080);
+            clock.hears(200, 210, 1_205);
+            clock.hears(300, 400, 1_399);
+            done([clock.at(500), clock.uncertainty, clock.answers]);
+        })";
+        let told = scene.execute_async(script, vec![]).await.unwrap();
+        assert_eq!(told, json!([1_500, 5, 3]), "the quickest answer is believed");
     })
     .await;
 }
