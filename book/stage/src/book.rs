@@ -2,7 +2,8 @@
 
 use std::{
     collections::hash_map::DefaultHasher,
-    env, fs,
+    env,
+    fs::{self, File, TryLockError},
     hash::{Hash, Hasher},
     io,
     path::{Component, Path, PathBuf},
@@ -71,6 +72,8 @@ pub fn build(root: &Path, target: &Path, reader: For, say: Say<'_>) -> Result<Pa
     };
     let stage = target.join("stage");
     let (folder, key_file) = (stage.join(name), stage.join(format!("{name}.key")));
+    // What another stage builds meanwhile will do for this one, too.
+    let _turn = one_at_a_time(&stage, name, say)?;
     // Whoever installs a compiler, or Node, gets the bench or the editor with the next build.
     let compiler = module::compiler();
     let key = format!("{:016x}", key(root, &reader, (compiler.as_deref().ok(), editor::npm()))?);
@@ -137,6 +140,23 @@ pub fn build(root: &Path, target: &Path, reader: For, say: Say<'_>) -> Result<Pa
     let key = if may_be_there_next_time { String::new() } else { key };
     fs::write(&key_file, key).map_err(StageError::at(&key_file))?;
     Ok(folder)
+}
+
+/// Waits until no other process builds this book; others wait until what this gives is dropped.
+fn one_at_a_time(stage: &Path, name: &str, say: Say<'_>) -> Result<File, StageError> {
+    fs::create_dir_all(stage).map_err(StageError::at(stage))?;
+    let path = stage.join(format!("{name}.lock"));
+    let file = File::create(&path).map_err(StageError::at(&path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            say("Another stage builds the book: waiting for it …");
+            file.lock().map_err(StageError::at(&path))?;
+        }
+        // Where files cannot be locked, two stages must not be started in the same moment.
+        Err(TryLockError::Error(error)) => tracing::debug!(%error, "the build of the book is not locked"),
+    }
+    Ok(file)
 }
 
 fn remove(folder: &Path) -> Result<(), StageError> {
@@ -289,6 +309,23 @@ mod tests {
         for odd in ["", "/etc/passwd", "../x", "en/../../x", "./x/.."] {
             assert!(!is_below(Path::new(odd)), "{odd}");
         }
+    }
+
+    #[test]
+    fn a_second_build_waits_for_the_first_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = one_at_a_time(folder.path(), "book", &mut |_| panic!("nobody else builds")).unwrap();
+        let web = one_at_a_time(folder.path(), "web", &mut |_| panic!("nobody builds this one"));
+        assert!(web.is_ok());
+        let path = folder.path().to_path_buf();
+        let (says, said) = std::sync::mpsc::channel();
+        let second = std::thread::spawn(move || {
+            one_at_a_time(&path, "book", &mut |words| says.send(words.to_owned()).unwrap()).map(drop)
+        });
+        assert_eq!(said.recv().unwrap(), "Another stage builds the book: waiting for it …");
+        assert!(!second.is_finished());
+        drop(first);
+        assert!(second.join().unwrap().is_ok());
     }
 
     #[test]
