@@ -52,7 +52,8 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
         });
     }
     let status = response.status();
-    if status.is_client_error() && status != StatusCode::NOT_FOUND {
+    // A wrong address is nobody's offence, unless it tries to leave what is served.
+    if status.is_client_error() && (status != StatusCode::NOT_FOUND || climbs(uri.path())) {
         span.in_scope(|| tracing::info!(status = status.as_u16(), "a request was refused"));
     }
     let headers = response.headers_mut();
@@ -72,6 +73,12 @@ fn shown(path: &str) -> String {
         Some(_) => String::from("/join/…"),
         None => path.chars().take(80).collect(),
     }
+}
+
+/// Whether a path has a way up in it, however it is written.
+fn climbs(path: &str) -> bool {
+    let plain = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+    plain.split(['/', '\\']).any(|part| part == "..")
 }
 
 fn refusal(request: &Request) -> Option<(StatusCode, &'static str)> {
@@ -185,6 +192,16 @@ mod tests {
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
         is_same_origin(&headers)
+    }
+
+    #[test]
+    fn a_way_up_is_seen_however_it_is_written() {
+        for path in ["/..", "/en/../x", "/en/%2e%2E/x", "/en/..%2fx", "/en/.%2e%5Cx", "/en/..\\x"] {
+            assert!(climbs(path), "{path}");
+        }
+        for path in ["/", "/en/", "/en/a..b", "/en/...", "/en/.hidden", "/%"] {
+            assert!(!climbs(path), "{path}");
+        }
     }
 
     #[test]

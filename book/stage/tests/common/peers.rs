@@ -33,10 +33,10 @@ pub(crate) async fn ask(
     tokio::spawn(connection);
     let mut request = Request::builder().uri(target).header(header::HOST, address.to_string());
     if !body.is_empty() {
-        request = request
-            .method("POST")
-            .header(header::ORIGIN, format!("http://{address}"))
-            .header(header::CONTENT_TYPE, "application/json");
+        request = request.method("POST").header(header::ORIGIN, format!("http://{address}"));
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
     }
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -118,5 +118,17 @@ impl Trader {
                 Ok(_) => {}
             }
         }
+    }
+
+    /// Says something in the room.
+    #[allow(dead_code, reason = "not every test talks")]
+    pub(crate) async fn say(&mut self, text: &str) -> Result<(), tungstenite::Error> {
+        self.0.send(Message::text(json!({ "type": "say", "id": "1", "text": text }).to_string())).await
+    }
+
+    /// Asks to be let go.
+    #[allow(dead_code, reason = "not every test says goodbye")]
+    pub(crate) async fn leave(&mut self) -> Result<(), tungstenite::Error> {
+        self.0.send(Message::text(json!({ "type": "leave" }).to_string())).await
     }
 }

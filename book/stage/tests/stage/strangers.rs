@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
 
-use super::play::{Ending, PATIENCE, Play, Streaming};
+use super::play::{Answer, Ending, PATIENCE, Play, Streaming};
 
 /// A tenth of what is usual, so that no test waits long for it.
 const SHORT: Limits = Limits {
@@ -207,7 +207,9 @@ async fn frames_over_the_limit_and_garbage_after_the_upgrade_close_the_line() {
 
 #[tokio::test]
 async fn an_upgrade_that_another_site_asks_for_is_refused_everywhere() {
+    let log = Log::begin();
     let play = Play::begin().await;
+    let mut neighbour = Neighbour::of(&play).await;
     for target in ["/en/", "/live/lab3/-/wire", "/live/lab5/floor", "/nothing"] {
         let headers = [
             ("origin", "http://evil.example"),
@@ -221,6 +223,183 @@ async fn an_upgrade_that_another_site_asks_for_is_refused_everywhere() {
         answer.until("\r\n\r\n").await;
         assert!(answer.text.starts_with("HTTP/1.1 403"), "{target}: {}", answer.text);
     }
+    assert_eq!(log.lines("a request was refused"), 4);
+    neighbour.goes_on(&play).await;
+}
+
+#[tokio::test]
+async fn what_another_site_posts_is_refused_everywhere() {
+    let log = Log::begin();
+    let play = Play::begin().await;
+    let mut neighbour = Neighbour::of(&play).await;
+    let instructor = play.opened(&play.link).await;
+    let targets = ["/live/lab1/orders", "/live/lab3/-/cut", "/class/join", "/instructor/class/end"];
+    for target in targets {
+        for foreign in [("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")] {
+            // What a browser sends along.
+            let headers = [("cookie", instructor.as_str()), ("content-length", "0"), foreign];
+            let answer = play.ask("POST", target, &headers).await;
+            assert_eq!(answer.status, 403, "{target}: {answer:?}");
+        }
+    }
+    assert_eq!(log.lines("a request was refused"), 2 * targets.len());
+    let console = play.ask("GET", "/instructor", &[("cookie", &instructor)]).await.body;
+    assert!(console.contains("The class is on"), "nothing was ended: {console}");
+    neighbour.goes_on(&play).await;
+}
+
+#[tokio::test]
+async fn a_way_up_leads_nowhere() {
+    let log = Log::begin();
+    let play = Play::begin().await;
+    let mut neighbour = Neighbour::of(&play).await;
+    let ways = [
+        "/../../../../etc/passwd",
+        "/en/../../Cargo.toml",
+        "/en/%2e%2e/%2e%2e/etc/passwd",
+        "/en/..%2f..%2fCargo.toml",
+        "/en/..%5c..%5cCargo.toml",
+        "/live/lab3/../../Cargo.toml",
+        "/live/lab3/..%2f..%2fsrc%2flib.rs",
+        "/live/lab3/-/1/%2e%2e/%2e%2e/Cargo.toml",
+    ];
+    for way in ways {
+        let answer = play.get(way).await;
+        assert!(matches!(answer.status, 400 | 404), "{way}: {answer:?}");
+        assert!(!answer.body.contains("[package]") && !answer.body.contains("root:"), "{way}: {answer:?}");
+    }
+    assert_eq!(log.lines("a request was refused"), ways.len());
+    neighbour.goes_on(&play).await;
+}
+
+#[tokio::test]
+async fn half_a_connection_is_let_go() {
+    let log = Log::begin();
+    let play = Play::within(SHORT).await;
+    let mut neighbour = Neighbour::of(&play).await;
+    // One that says nothing, and one that has asked once and says nothing more.
+    let mut silent = TcpStream::connect(play.address).await.unwrap();
+    assert_eq!(closed(&mut silent).await, "");
+    let mut idle = play.stream("/en/", &[]).await;
+    idle.until("</html>").await;
+    assert_eq!(closed(&mut idle.line).await, "");
+    // One that has ended its own half in the middle of a stream, and of a talk.
+    let mut stream = play.stream("/live/lab3/prices/stream", &[]).await;
+    stream.until("retry:").await;
+    let trader = play.trader_in(&play.visit_lab(5).await, "general", "Anna").await;
+    play.until("both listen", || play.feed.subscribers() == 3).await;
+    stream.line.shutdown().await.unwrap();
+    let mut line = trader.0.into_inner();
+    line.shutdown().await.unwrap();
+    play.until("both are let go", || play.feed.subscribers() == 1).await;
+    assert_eq!(log.lines("a client was let go"), 1, "who says nothing has a line in the log");
+    neighbour.goes_on(&play).await;
+}
+
+#[tokio::test]
+async fn nobody_gets_into_the_console_without_its_key() {
+    let log = Log::begin();
+    let play = Play::begin().await;
+    let mut neighbour = Neighbour::of(&play).await;
+    let refused = |answer: &Answer, says: &str| {
+        assert_eq!(answer.status, 403, "{answer:?}");
+        assert!(answer.body.contains(says), "{answer:?}");
+    };
+    // Without a token, and with one of another stage.
+    refused(&play.get("/instructor").await, "The console is the instructor’s");
+    let old = "stage_instructor=0123456789abcdef0123456789abcdef";
+    for room in ["/instructor", "/instructor/events"] {
+        refused(&play.ask("GET", room, &[("cookie", old)]).await, "opens nothing");
+    }
+    refused(&play.post("/instructor/class/end", old).await, "opens nothing");
+    // With a link that was used.
+    play.opened(&play.link).await;
+    refused(&play.get(&play.link).await, "has been used");
+    assert_eq!(log.lines("a request was refused"), 5);
+
+    // By trying. The neighbour hears of every price meanwhile.
+    let tried = async {
+        let guesses = (0..20).map(|guess| {
+            let target = format!("/instructor?key={guess:032x}");
+            let play = &play;
+            async move { play.get(&target).await }
+        });
+        futures_util::future::join_all(guesses).await
+    };
+    let mut tried = std::pin::pin!(tried);
+    let answers = loop {
+        tokio::select! {
+            answers = &mut tried => break answers,
+            () = neighbour.goes_on(&play) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    assert!(answers.iter().all(|answer| matches!(answer.status, 403 | 429)), "{answers:?}");
+    assert!(answers.iter().any(|answer| answer.status == 429), "at most four wait at a time: {answers:?}");
+    assert_eq!(log.lines("a request was refused"), 5 + 20);
+    let answered = answers.iter().filter(|answer| answer.status == 403).count();
+    assert_eq!(log.lines("a key that opens nothing"), answered);
+    neighbour.goes_on(&play).await;
+}
+
+#[tokio::test]
+async fn whoever_spoils_the_class_gets_a_sentence_and_spoils_nothing() {
+    let log = Log::begin();
+    let play = Play::begin().await;
+    let mut neighbour = Neighbour::of(&play).await;
+    let instructor = play.opened(&play.link).await;
+    let join = async |name: &str| {
+        let body = json!({ "version": 1, "name": name }).to_string();
+        play.post_json("/class/join", "", &[], &body).await
+    };
+    // Names.
+    let long = "x".repeat(10_000);
+    let names = [
+        (long.as_str(), "40 characters at most"),
+        ("a\u{0}b", "U+0000"),
+        ("\u{1b}[2J", "U+001B"),
+        ("Sari\u{202e}", "U+202E"),
+        ("\u{2066}Sari", "U+2066"),
+        (" \t ", "a letter or a digit"),
+    ];
+    for (name, says) in names {
+        let answer = join(name).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(answer.body.contains(says), "{answer:?}");
+    }
+    let token = |answer: &Answer| {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let joined: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        joined["token"].as_str().unwrap().to_owned()
+    };
+    // Markup is a name like any other, and so is one that is written from right to left.
+    let budi = token(&join("<script>alert(1)</script>").await);
+    token(&join("سارة").await);
+    let board = play.get("/class").await.body;
+    assert!(board.contains("&lt;script&gt;alert(1)") && !board.contains("<script>alert"), "{board}");
+    assert!(board.contains("<bdi class=\"class-name\">سارة</bdi>"), "{board}");
+
+    // A report for another, by a token that nobody has, or one's own with another's name in it.
+    let report = |token: &str| {
+        let body = json!({ "version": 1, "lab": 3, "total": 7, "done": [1, 2], "open": [3], "name": "سارة" });
+        (format!("Bearer {token}"), body.to_string())
+    };
+    for stranger in ["", "0123456789abcdef0123456789abcdef", &budi[1..]] {
+        let (bearer, body) = report(stranger);
+        let answer = play.post_json("/class/report", "", &[("authorization", &bearer)], &body).await;
+        assert_eq!(answer.status, 403, "{answer:?}");
+    }
+    let (bearer, body) = report(&budi);
+    let answer = play.post_json("/class/report", "", &[("authorization", &bearer)], &body).await;
+    assert_eq!(answer.status, 204, "{answer:?}");
+    let board = play.get("/class").await.body;
+    assert_eq!(board.matches("2 of 7").count(), 1, "{board}");
+    let card = board.split("class-member\">").find(|card| card.contains("2 of 7")).unwrap();
+    assert!(card.contains("alert(1)"), "it is told of whoever sent it: {card}");
+
+    assert_eq!(log.lines("a request was refused"), names.len() + 3);
+    let console = play.ask("GET", "/instructor", &[("cookie", &instructor)]).await;
+    assert_eq!(console.status, 200);
+    neighbour.goes_on(&play).await;
 }
 
 /// A connection that takes as little as its system allows.
