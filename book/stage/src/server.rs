@@ -7,7 +7,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     pin::pin,
-    sync::{Arc, Mutex, Weak, atomic::Ordering},
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -351,13 +354,20 @@ async fn http(
 ) {
     prepare(&io);
     let tap = Arc::clone(&connection.tap);
+    // How much had come when the newest answer was ready: a client that has said nothing since is one that waits.
+    let answered = Arc::new(AtomicU64::new(0));
     let answer = {
-        let body_within = limits.body_within;
+        let (body_within, answered) = (limits.body_within, Arc::clone(&answered));
         service_fn(move |request: hyper::Request<Incoming>| {
             let mut request = request.map(|body| guard::in_time(Body::new(body), body_within));
             request.extensions_mut().insert(connection.clone());
             let answer = router.clone().oneshot(request);
-            async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+            let (answered, tap) = (Arc::clone(&answered), Arc::clone(&connection.tap));
+            async move {
+                let answer = answer.await.unwrap_or_else(|never| match never {});
+                answered.store(tap.passed().to_server, Ordering::Relaxed);
+                Ok::<_, Infallible>(answer)
+            }
         })
     };
     let served = http1::Builder::new()
@@ -384,7 +394,11 @@ async fn http(
         result = ends => result,
     };
     if let Err(error) = result {
-        if error.is_timeout() || error.is_parse() {
+        let is_idle = match answered.load(Ordering::Relaxed) {
+            0 => false,
+            had => error.is_timeout() && tap.passed().to_server == had,
+        };
+        if (error.is_timeout() || error.is_parse()) && !is_idle {
             tracing::info!(%error, "a client was let go");
         } else {
             tracing::debug!(%error, "a connection ended early");

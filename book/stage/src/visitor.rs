@@ -25,6 +25,8 @@ use crate::weather::Weather;
 const COOKIE: &str = "stage_visitor";
 /// How many visitors are kept in mind. The one who has been away longest is forgotten first.
 const VISITORS: usize = 2_000;
+/// How long the transcript is kept of a visitor who is not heard of: a laptop may sleep through a break.
+const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 /// How many moments of a visitor are kept.
 const MOMENTS: usize = 1_000;
 /// How many pages of a visitor are kept in mind.
@@ -70,6 +72,8 @@ impl Visitors {
         let visitor = Arc::new(Visitor::new(self.came.fetch_add(1, Ordering::Relaxed) + 1));
         visitor.is_logged();
         let mut known = self.known();
+        // Who comes makes room: of those who have gone the transcript is not kept.
+        known.values().for_each(|visitor| visitor.forget_if_gone());
         if known.len() >= VISITORS {
             let oldest = known.iter().min_by_key(|(_, visitor)| visitor.state().seen);
             if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
@@ -266,6 +270,25 @@ impl Visitor {
         self.head.send_modify(|head| *head += added);
     }
 
+    /// Lets go of the transcript, if nobody has looked at it for long.
+    fn forget_if_gone(&self) {
+        if self.is_watched() {
+            return;
+        }
+        let mut state = self.state();
+        if state.seen.elapsed() < REMEMBERED {
+            return;
+        }
+        let head = *self.head.borrow();
+        let kept = std::mem::take(&mut state.kept);
+        state.size = 0;
+        for (number, (page, _)) in (head + 1 - kept.len() as u64..).zip(kept) {
+            if let Some(page) = state.page(page) {
+                page.dropped = number;
+            }
+        }
+    }
+
     /// What happened to a page after moment number `after`, with the moments'
     /// numbers; times count from the page's start. Moments that are no longer
     /// kept are told as one note.
@@ -410,6 +433,29 @@ mod tests {
         assert_eq!(told[0].1.what, What::Note("what came before is no longer kept".into()));
         assert_eq!(told[1].0, 4);
         assert_eq!(numbers(&visitor, 3, HERE)[0], 4, "whoever has seen what was dropped misses nothing");
+    }
+
+    #[test]
+    fn who_has_gone_leaves_no_transcript_and_who_comes_back_is_told_so() {
+        let visitors = Visitors::default();
+        let came = || visitors.welcome(&HeaderMap::new()).unwrap().0;
+        let (gone, here) = (came(), came());
+        for visitor in [&gone, &here] {
+            visitor.write(visitor.open(None).page, comment(1));
+        }
+        let long_ago = Instant::now().checked_sub(REMEMBERED).expect("the machine runs for longer");
+        gone.state().seen = long_ago;
+        here.state().seen = long_ago;
+        gone.state().expected = None;
+        let panel = here.panel();
+        came();
+        let told = gone.after(0, HERE);
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].1.what, What::Note("what came before is no longer kept".into()));
+        assert_eq!(here.after(0, HERE)[0].1.what, What::Comment, "somebody looks at this one");
+        gone.write(1, comment(2));
+        assert_eq!(numbers(&gone, 1, HERE), [2], "its numbers go on");
+        drop(panel);
     }
 
     #[test]

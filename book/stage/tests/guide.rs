@@ -6,6 +6,7 @@
 //! of the chapter escapes it. A stage that a command starts listens on a free port, and is the very program.
 
 #[path = "common/peers.rs"]
+#[allow(dead_code, reason = "what other tests ask of it")]
 mod peers;
 #[path = "../../feed-redis/tests/common/mod.rs"]
 #[allow(dead_code, reason = "what other tests ask of it")]
@@ -25,11 +26,12 @@ use std::{
 
 use audience::root;
 use hyper::{Response, body::Incoming, header};
-use peers::{ask, text};
+use peers::{PATIENCE, ask, text};
 use press::{Options, PageOutline};
 use pulldown_cmark::{CodeBlockKind, Event, Options as Dialect, Parser, Tag, TagEnd};
 use redis::Redis;
 use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 
 /// How long a command may take to say what it should: it may have to build the book first.
 const LONG: Duration = Duration::from_secs(600);
@@ -392,8 +394,14 @@ impl Workshop {
         assert_eq!(up.status(), 200, "`{command}`");
         if arguments.iter().any(|option| option == "--keep") {
             stage.opened().await;
-            let kept = fs::read_to_string(&keep).expect("what the class does is kept");
-            assert!(kept.contains("begun"), "`{command}` keeps:\n{kept}");
+            let kept = async {
+                while !fs::read_to_string(&keep).is_ok_and(|kept| kept.contains("begun")) {
+                    sleep(Duration::from_millis(20)).await;
+                }
+            };
+            timeout(PATIENCE, kept)
+                .await
+                .unwrap_or_else(|_| panic!("`{command}` keeps that the class has begun"));
         }
         if arguments.iter().any(|option| option == "--public") {
             stage.running.until("over a network");
@@ -469,6 +477,7 @@ async fn pages(stage: &Stage) -> String {
         pages += &stage.page(&format!("/live/lab{lab}/-/1/index.html"), "").await;
     }
     pages += &stage.page("/live/", "").await;
+    pages += &stage.page("/race", "").await;
     let visitor = cookie(&ask(stage.address, "/class/me", &[], "").await.expect("the stage answers"));
     pages += &stage.page("/class/me", &visitor).await;
     stage.post("/class/me/name", &visitor, "name=Sari").await;
@@ -481,7 +490,10 @@ async fn pages(stage: &Stage) -> String {
     other.post("/class/me/name", &visitor, "name=Sari").await;
     pages += &other.page("/class", "").await;
     let question = "question=00-the-map%23predict-slow";
+    // Somebody is connected.
+    let stream = ask(other.address, "/live/lab3/prices/stream", &[], "").await.expect("the stage answers");
     for (room, form) in [
+        ("weather/order", "for=all&latency=20"),
         ("class/ask", question),
         ("class/call", "page=%2Fen%2F00-the-map.html&spot="),
         ("class/count", "stage=shown"),
@@ -494,6 +506,7 @@ async fn pages(stage: &Stage) -> String {
     pages += &other.post("/instructor/link", &instructor, "link=").await;
     other.post("/instructor/class/end", &instructor, "end=").await;
     pages += &other.page("/instructor", &instructor).await;
+    drop(stream);
     pages
 }
 

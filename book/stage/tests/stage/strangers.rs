@@ -1,5 +1,24 @@
 //! Visitors who mean no good, or whose machine does not: each gets a status, a
 //! close code or a cut and a line in the log, and everybody else's stream goes on.
+//!
+//! | what somebody does | what comes of it | test |
+//! |---|---|---|
+//! | stops reading, or a thousand do | a cut after half a minute | [`a_reader_that_stops_is_cut`], [`a_thousand_readers_that_stop_are_cut`], [`a_trader_who_stops_reading_is_cut`] |
+//! | says nothing, or ends half of the line | a cut, or an end | [`half_a_connection_is_let_go`] |
+//! | is gone without a word | the system asks after it; a WebSocket is pinged | `server::tests`, lab 5's `todo_3` |
+//! | never ends a head | a cut | [`a_head_that_never_ends_is_not_waited_for`] |
+//! | sends too long a head, or no HTTP | 400, 414, 431 | `an_odd_request_gets_a_4xx_and_harms_nobody` |
+//! | sends too long a body, or never ends it | 413, 4xx | [`a_body_that_is_too_long_or_never_ends_is_refused`] |
+//! | sends too long a frame, or garbage after the upgrade | close 1009, a cut | [`frames_over_the_limit_and_garbage_after_the_upgrade_close_the_line`] |
+//! | upgrades or posts from another site | 403 | [`an_upgrade_that_another_site_asks_for_is_refused_everywhere`], [`what_another_site_posts_is_refused_everywhere`] |
+//! | comes to the console without a token, with an old one, by trying | 403, later, and 429 | [`nobody_gets_into_the_console_without_its_key`] |
+//! | votes twice | the second vote replaces the first | `each_browser_has_one_vote_until_the_answer_is_told` in `tests/class.rs` |
+//! | has a name of 10,000 characters, with markup, control characters, from right to left | 400, or text | [`whoever_spoils_the_class_gets_a_sentence_and_spoils_nothing`] |
+//! | reports progress for another | 403, or it is one's own | the same |
+//! | asks for files outside | 404 | [`a_way_up_leads_nowhere`] |
+//! | opens 10,000 connections | resets beyond the limit of an address | [`ten_thousand_connections_from_one_address_leave_room_for_others`] |
+//! | has the weather hold a line for ever | a cut after ten minutes | [`what_the_weather_holds_for_too_long_is_cut`] |
+//! | would steer another's race, or open a thousand | 404, a sentence | `race` |
 
 use std::{
     io::{self, Write},
@@ -149,7 +168,7 @@ async fn a_body_that_is_too_long_or_never_ends_is_refused() {
     let play = Play::within(SHORT).await;
     let mut neighbour = Neighbour::of(&play).await;
     let cookie = play.visit_lab(1).await;
-    for target in ["/live/lab1/orders", "/live/lab4/ask", "/live/lab1/-/weather"] {
+    for target in ["/live/lab1/orders", "/live/lab4/ask", "/live/lab1/-/weather", "/class/join"] {
         let post = |framing: (&str, &str), body: &str| {
             let headers = [
                 ("cookie", cookie.as_str()),
@@ -170,7 +189,7 @@ async fn a_body_that_is_too_long_or_never_ends_is_refused() {
         let answer = play.send(post(("content-length", "100"), "{").as_bytes()).await;
         assert!((400..500).contains(&answer.status), "{target}: {answer:?}");
     }
-    assert_eq!(log.lines("a request was refused"), 9);
+    assert_eq!(log.lines("a request was refused"), 12);
     neighbour.goes_on(&play).await;
 }
 
@@ -232,7 +251,7 @@ async fn what_another_site_posts_is_refused_everywhere() {
     let log = Log::begin();
     let play = Play::begin().await;
     let mut neighbour = Neighbour::of(&play).await;
-    let instructor = play.opened(&play.link).await;
+    let instructor = play.instructor().await;
     let targets = ["/live/lab1/orders", "/live/lab3/-/cut", "/class/join", "/instructor/class/end"];
     for target in targets {
         for foreign in [("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")] {
@@ -313,7 +332,7 @@ async fn nobody_gets_into_the_console_without_its_key() {
     }
     refused(&play.post("/instructor/class/end", old).await, "opens nothing");
     // With a link that was used.
-    play.opened(&play.link).await;
+    play.instructor().await;
     refused(&play.get(&play.link).await, "has been used");
     assert_eq!(log.lines("a request was refused"), 5);
 
@@ -347,7 +366,7 @@ async fn whoever_spoils_the_class_gets_a_sentence_and_spoils_nothing() {
     let log = Log::begin();
     let play = Play::begin().await;
     let mut neighbour = Neighbour::of(&play).await;
-    let instructor = play.opened(&play.link).await;
+    let instructor = play.instructor().await;
     let join = async |name: &str| {
         let body = json!({ "version": 1, "name": name }).to_string();
         play.post_json("/class/join", "", &[], &body).await
