@@ -13,7 +13,7 @@ use std::{
     str::FromStr,
     sync::{
         Arc, Mutex, MutexGuard, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -135,6 +135,12 @@ pub(crate) struct Who {
 }
 
 impl Who {
+    /// Whether this is the exchange of the same page, in the same technique, as that of `line`.
+    pub(crate) fn is_like(&self, line: &Connected) -> bool {
+        let page = self.page.as_ref().map(|(visitor, page)| (visitor.number(), *page));
+        (self.lab, self.technique, page) == (line.lab, line.technique, line.visitor.zip(line.page))
+    }
+
     fn is_in(&self, scope: Scope) -> bool {
         match scope {
             Scope::All => true,
@@ -196,9 +202,15 @@ struct Shared {
     orders: Mutex<BTreeMap<Scope, Weather>>,
     lines: Mutex<HashMap<u64, Entry>>,
     next: AtomicU64,
+    /// Who hears of each exchange that is claimed, and whether anybody does.
+    waiting: Mutex<Option<Waiting>>,
+    is_waited_for: AtomicBool,
     /// What was delivered in exchanges that are over, by technique.
     delivered: [AtomicU64; 5],
 }
+
+/// Hears of an exchange whose request has just been read.
+pub(crate) type Waiting = Arc<dyn Fn(&Who, &Arc<Tap>) + Send + Sync>;
 
 struct Entry {
     who: Who,
@@ -390,12 +402,25 @@ impl Climate {
         let orders = self.0.orders();
         let mut lines = self.0.lines();
         let weather = weather_of(&orders, &who);
+        let waited_for = self.0.is_waited_for.load(Ordering::Relaxed).then(|| who.clone());
         let entry =
             Entry { who, since: Instant::now(), tap: Arc::downgrade(tap), delivered: Arc::clone(&delivered) };
         lines.insert(number, entry);
         // Under the lock, as every change: the newest order is the last to be heard of.
         tap.set_weather(weather);
+        drop((lines, orders));
+        if let Some(who) = waited_for
+            && let Some(waiting) = self.0.waiting().clone()
+        {
+            waiting(&who, tap);
+        }
         delivered
+    }
+
+    /// Lets `waiting` hear of each exchange from now on, instead of whoever did.
+    pub(crate) fn await_exchanges(&self, waiting: Option<Waiting>) {
+        self.0.is_waited_for.store(waiting.is_some(), Ordering::Relaxed);
+        *self.0.waiting() = waiting;
     }
 
     /// A visitor's page has ordered other weather for itself.
@@ -434,6 +459,10 @@ impl Shared {
 
     fn orders(&self) -> MutexGuard<'_, BTreeMap<Scope, Weather>> {
         self.orders.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Option<Waiting>> {
+        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn lines(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {

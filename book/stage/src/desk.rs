@@ -101,7 +101,7 @@ impl Desk {
             return Ok(());
         }
         Err(NoSuchTrading(
-            "This log is kept in a Redis that other stages may share, so one console does not throw it away: FLUSHDB there does."
+            "This log is kept in a Redis that other stages may share: no console throws it away. A stage whose feed is in its own memory can do this."
                 .to_owned(),
         ))
     }

@@ -181,6 +181,15 @@ struct Heard {
     handing: Handing,
 }
 
+impl Heard {
+    /// The request at hand, without what is left before it of a body that the last exchange was answered without.
+    fn request(&self) -> &[u8] {
+        let line = self.exchange.asked.as_bytes();
+        let start = self.head.windows(line.len().max(1)).position(|bytes| bytes == line);
+        &self.head[start.unwrap_or(0)..]
+    }
+}
+
 impl Default for Tap {
     fn default() -> Self {
         Self {
@@ -231,6 +240,14 @@ impl Tap {
     pub(crate) fn watch(&self, watcher: impl FnOnce(&Exchange) -> Box<dyn Listen>) {
         let mut heard = self.heard();
         let watcher = watcher(&heard.exchange);
+        heard.watcher = Some(watcher);
+        self.listening.store(true, Ordering::Relaxed);
+    }
+
+    /// The same from the first byte of the request on that has just been read, and that nobody has heard yet.
+    pub(crate) fn watch_from_its_head(&self, mut watcher: Box<dyn Listen>) {
+        let mut heard = self.heard();
+        watcher.to_server(heard.request());
         heard.watcher = Some(watcher);
         self.listening.store(true, Ordering::Relaxed);
     }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The page of the transcript: it has one.
-const PAGE: u32 = 1;
+pub(crate) const PAGE: u32 = 1;
 /// The longest line that gives a chunk's size.
 const SIZE: usize = 18;
 
@@ -61,7 +61,24 @@ impl Watcher {
         exchange: &Exchange,
         weather: Weather,
     ) -> Self {
-        let mut watcher = Self {
+        let mut watcher = Self::from_its_head(transcript, is_over, weather);
+        watcher.join(exchange);
+        let target = exchange.asked.split_once(' ').map(|(_, target)| target);
+        watcher.note(match target.filter(|target| is_spoken_on(target)) {
+            None => "watched from here on".to_owned(),
+            Some(_) => format!("watched from here on, in the midst of {}", exchange.asked),
+        });
+        watcher.note_weather();
+        watcher
+    }
+
+    /// Hears an exchange, and those after it, from its first byte.
+    pub(crate) fn from_its_head(
+        transcript: &Arc<Visitor>,
+        is_over: &Arc<AtomicBool>,
+        weather: Weather,
+    ) -> Self {
+        Self {
             transcript: Arc::clone(transcript),
             is_over: Arc::clone(is_over),
             tap: Tap::new(None, lens()),
@@ -69,16 +86,13 @@ impl Watcher {
             to_client: Joining::Joined,
             muted: None,
             weather,
-        };
-        watcher.join(exchange);
-        watcher.note(match exchange.asked.as_str() {
-            "" => "watched from here on".to_owned(),
-            asked => format!("watched from here on, in the midst of {asked}"),
-        });
-        if !weather.is_clear() {
-            watcher.note(format!("the weather is: {weather}"));
         }
-        watcher
+    }
+
+    fn note_weather(&self) {
+        if !self.weather.is_clear() {
+            self.note(format!("the weather is: {}", self.weather));
+        }
     }
 
     /// Tells the tap what it has missed.

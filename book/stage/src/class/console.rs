@@ -150,6 +150,12 @@ fn page(console: &Console) -> String {
     );
     let device = "<p>The console on your phone, too: a link that works once, within ten minutes.</p>\
          <form method=\"post\" action=\"/instructor/link\" data-opens><button id=\"link\">A link for another device</button></form>";
+    let here = match class.is_shared() {
+        true => {
+            "<p class=\"stage-hint\">Of this stage alone: the others that share its class have consoles of their own for this.</p>"
+        }
+        false => "",
+    };
     // Beside each other where there is room: what one says, and what one does. What grows with the class has rows of
     // its own below.
     let said = [
@@ -160,10 +166,10 @@ fn page(console: &Console) -> String {
     let done = [
         room("question", "The question", &questions),
         room("feed", "The feed", &part("feed")),
-        room("weather", "The weather", &(part("orders") + &weather::form())),
+        room("weather", "The weather", &(part("orders") + &weather::form() + here)),
     ];
     let all = [
-        room("lines", "Connections", &(lines::finder().to_owned() + &part("lines"))),
+        room("lines", "Connections", &(lines::finder().to_owned() + &part("lines") + here)),
         room("wire", "A wire", &(part("watched") + wire::PANEL)),
         room("who", "Who is here", &part("members")),
     ];

@@ -250,9 +250,11 @@ pub(super) fn places(class: &Class) -> String {
             option(&format!("/live/lab{}/", lab.number), &format!("Lab {} live · {}", lab.number, lab.title))
         })
         .collect();
-    let others = option("/class/me", "Vote: the class’s own page") + &option("/class", "The board");
+    let others = option("/race", "The race")
+        + &option("/class/me", "Vote: the class’s own page")
+        + &option("/class", "The board");
     format!(
-        "<optgroup label=\"Chapters\">{pages}</optgroup><optgroup label=\"Labs\">{labs}</optgroup><optgroup label=\"The class\">{others}</optgroup>"
+        "<optgroup label=\"Chapters\">{pages}</optgroup><optgroup label=\"Labs\">{labs}</optgroup><optgroup label=\"Besides\">{others}</optgroup>"
     )
 }
 

@@ -314,6 +314,32 @@ async fn a_stream_is_watched_from_its_middle_to_its_end() {
     panel.until("the connection is over").await;
     in_order(&play.watched(&instructor, "over").await, &["cut", "the connection is over"]);
     assert!(play.console(&instructor).await.contains("It is over."));
+
+    // Its page comes back, and at first there is no connection to be had.
+    play.order("lab3", Weather { refuse: true, ..Weather::CLEAR });
+    let back = [("cookie", cookie.as_str()), ("last-event-id", "2")];
+    let refused = play.stream("/live/lab3/-/1/prices/stream", &back).await;
+    assert_eq!(refused.ending().await, Ending::Reset);
+    play.climate.clear();
+    let mut chosen = play.stream("/live/lab3/-/1/prices/stream", &back).await;
+    chosen.until("id: 3").await;
+    panel.until("event price · id 3").await;
+    let wire = play.watched(&instructor, "last-event-id: 2").await;
+    let wire = wire.split_once("the connection is over").unwrap().1;
+    in_order(
+        wire,
+        &[
+            "#2 refused",
+            "it comes back, from ",
+            "#3 GET",
+            "/prices/stream",
+            "last-event-id: 2",
+            "#3 200",
+            "id 3",
+        ],
+    );
+    let console = play.console(&instructor).await;
+    assert!(!console.contains("It is over.") && console.contains("id=\"cut-watched\""), "{console}");
     play.obeys(&instructor, "/instructor/wire/leave", "").await;
     let none = play.ask("GET", "/instructor/wire.txt", &[("cookie", &instructor)]).await;
     assert_eq!(none.status, 404, "{none:?}");

@@ -12,7 +12,6 @@ use crate::{
         room::{Result, Trouble},
     },
     climate::{Connected, Scope, Tally, Technique},
-    labs::LABS,
 };
 
 /// How many connections are listed.
@@ -120,9 +119,11 @@ fn line(line: &Connected) -> String {
 /// `Server-Sent Events · lab 3 · visitor 2, page 1`.
 pub(super) fn in_words(line: &Connected) -> String {
     let mut words = vec![line.technique.name().to_owned()];
-    if let Some(lab) = LABS.iter().find(|lab| Some(lab.number) == line.lab) {
-        words.push(format!("lab {}", lab.number));
-    }
+    words.push(match (line.lab, line.page) {
+        (Some(lab), _) => format!("lab {lab}"),
+        (None, Some(_)) => "the race".to_owned(),
+        (None, None) => "the hub".to_owned(),
+    });
     if let (Some(visitor), Some(page)) = (line.visitor, line.page) {
         words.push(format!("visitor {visitor}, page {page}"));
     }

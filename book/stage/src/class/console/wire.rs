@@ -1,12 +1,13 @@
 //! The console's room of the wire: one connection, whosever it is, as it happens.
 //!
 //! One connection is watched at a time, by every device at the console. It is heard while anybody looks; who comes back
-//! after a while finds a note where nobody did.
+//! after a while finds a note where nobody did. When it is over and its page comes back on another, that one is watched.
 
 use std::{
     convert::Infallible,
+    net::SocketAddr,
     sync::{
-        Arc, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -21,29 +22,36 @@ use axum::{
 };
 use futures_util::stream;
 use tokio::sync::watch;
+use wire::{Place, What};
 
 use super::{
-    Console, PAGE,
+    Console,
     lines::{GONE, in_words, named},
 };
 use crate::{
     class::{Fields, done, html, key::Instructor, room::Result},
+    climate::{Connected, Who},
     line::Tap,
     live::{self, Follow},
     visitor::{Start, Visitor},
-    watcher::Watcher,
+    watcher::{PAGE, Watcher},
 };
 
 /// A connection that is watched.
 pub(super) struct Watched {
     /// Tells it from the one that was watched before.
     number: u64,
-    /// What it is, for a person.
-    words: String,
-    peer: String,
+    /// What it was when it was chosen.
+    line: Connected,
     transcript: Arc<Visitor>,
     start: Start,
     is_over: Arc<AtomicBool>,
+    at: Mutex<At>,
+}
+
+/// Which connection it is now.
+struct At {
+    peer: SocketAddr,
     tap: Weak<Tap>,
 }
 
@@ -61,7 +69,7 @@ pub(super) fn router() -> Router<Console> {
 impl Watched {
     /// Has the connection heard, if it is not: what was said while nobody looked is not in the transcript.
     fn listen(&self) {
-        if let Some(tap) = self.tap.upgrade().filter(|tap| !tap.is_watched()) {
+        if let Some(tap) = self.at().tap.upgrade().filter(|tap| !tap.is_watched()) {
             self.join(&tap);
         }
     }
@@ -71,8 +79,30 @@ impl Watched {
         tap.watch(|exchange| Box::new(Watcher::new(&self.transcript, &self.is_over, exchange, weather)));
     }
 
+    /// An exchange begins somewhere: perhaps it is the same page's, which has lost its connection.
+    fn notices(&self, who: &Who, tap: &Arc<Tap>) {
+        let Some(peer) = who.peer.filter(|_| who.page.is_some() && who.is_like(&self.line)) else { return };
+        if !self.is_over() {
+            return;
+        }
+        let weather = tap.weather();
+        if weather.refuse {
+            // As its client sees it: there is no connection.
+            return self.transcript.is_refused(PAGE);
+        }
+        *self.at() = At { peer, tap: Arc::downgrade(tap) };
+        self.is_over.store(false, Ordering::Relaxed);
+        self.transcript.narrate(PAGE, vec![(Place::Note, What::Note(format!("it comes back, from {peer}")))]);
+        let watcher = Watcher::from_its_head(&self.transcript, &self.is_over, weather);
+        tap.watch_from_its_head(Box::new(watcher));
+    }
+
     fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed) || self.tap.strong_count() == 0
+        self.is_over.load(Ordering::Relaxed) || self.at().tap.strong_count() == 0
+    }
+
+    fn at(&self) -> MutexGuard<'_, At> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -83,25 +113,20 @@ pub(super) fn drawn(watching: &Watching) -> String {
         return "<p class=\"stage-hint\">Nothing is watched. Beside each connection there is a button for it.</p>".to_owned();
     };
     let leave = html::button("leave", "/instructor/wire/leave", &[], "", "Watch it no longer");
-    let (over, cut) = match watched.is_over() {
-        true => (
-            "<p><strong>It is over.</strong> A client that comes back does so on another connection.</p>",
-            String::new(),
-        ),
-        false => (
+    let peer = watched.at().peer.to_string();
+    let (over, cut) = match (watched.is_over(), watched.line.page) {
+        (true, Some(_)) => {
+            ("<p><strong>It is over.</strong> When its page comes back, that is watched.</p>", String::new())
+        }
+        (true, None) => ("<p><strong>It is over.</strong></p>", String::new()),
+        (false, _) => (
             "",
-            html::button(
-                "cut-watched",
-                "/instructor/lines/cut",
-                &[("line", &watched.peer)],
-                "stage-cut",
-                "Cut it",
-            ),
+            html::button("cut-watched", "/instructor/lines/cut", &[("line", &peer)], "stage-cut", "Cut it"),
         ),
     };
     format!(
-        "<p>{} · {}</p>{over}<div class=\"stage-controls\">{cut}{leave}</div>",
-        watched.words, watched.peer
+        "<p>{} · {peer}</p>{over}<div class=\"stage-controls\">{cut}{leave}</div>",
+        in_words(&watched.line)
     )
 }
 
@@ -120,7 +145,7 @@ async fn watch_one(
 ) -> Response {
     let watched = watch_line(&console, &Fields::read(&body));
     console.class.redraw();
-    done(&headers, PAGE, watched)
+    done(&headers, super::PAGE, watched)
 }
 
 fn watch_line(console: &Console, fields: &Fields) -> Result<()> {
@@ -129,34 +154,38 @@ fn watch_line(console: &Console, fields: &Fields) -> Result<()> {
     let line = console.climate.line_at(peer).ok_or(GONE)?;
     let transcript = Arc::new(Visitor::nobody());
     let start = transcript.open(None);
-    console.watching.send_modify(|watching| {
-        let watched = Arc::new(Watched {
-            number: watching.as_ref().map_or(0, |before| before.number) + 1,
-            words: in_words(&line),
-            peer: peer.to_string(),
-            transcript,
-            start,
-            is_over: Arc::default(),
-            tap: Arc::downgrade(&tap),
-        });
-        watched.join(&tap);
-        *watching = Some(watched);
-    });
+    let number = console.watching.borrow().as_ref().map_or(0, |before| before.number) + 1;
+    let at = Mutex::new(At { peer, tap: Arc::downgrade(&tap) });
+    let watched = Arc::new(Watched { number, line, transcript, start, is_over: Arc::default(), at });
+    watched.join(&tap);
+    let notices = Arc::downgrade(&watched);
+    console.climate.await_exchanges(Some(Arc::new(move |who, tap| {
+        if let Some(watched) = notices.upgrade() {
+            watched.notices(who, tap);
+        }
+    })));
+    console.watching.send_replace(Some(watched));
     tracing::info!(%peer, "the instructor watches a connection");
     Ok(())
 }
 
 async fn leave(_: Instructor, State(console): State<Console>, headers: HeaderMap) -> Response {
+    console.climate.await_exchanges(None);
     console.watching.send_replace(None);
     console.class.redraw();
-    done(&headers, PAGE, Ok(()))
+    done(&headers, super::PAGE, Ok(()))
 }
 
 /// What is watched so far, as text.
 async fn text(_: Instructor, State(console): State<Console>) -> Response {
     let watched = console.watching.borrow().clone();
     match watched {
-        Some(watched) => live::as_text(&watched.transcript, 0, watched.start),
+        Some(watched) => {
+            watched.listen();
+            // Whoever reads this looks, as a panel does.
+            drop(watched.transcript.panel());
+            live::as_text(&watched.transcript, 0, watched.start)
+        }
         None => {
             (StatusCode::NOT_FOUND, "No connection is watched: choose one at the console.\n").into_response()
         }
