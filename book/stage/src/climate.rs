@@ -268,6 +268,23 @@ impl Climate {
         tracing::info!("clear sky");
     }
 
+    /// Is as it is on other stages that hold the same class. A visitor's number is each stage's own, and so is what was
+    /// ordered for it.
+    pub(crate) fn become_like(&self, others: Vec<(Scope, Weather)>) {
+        let mut orders = self.0.orders();
+        orders.retain(|scope, _| matches!(scope, Scope::Visitor(_)));
+        orders.extend(others.into_iter().take(ORDERS));
+        let told = self.0.blow(&orders, |_| true);
+        drop(orders);
+        tell(told);
+    }
+
+    /// What is ordered for more than one stage.
+    pub(crate) fn common_orders(&self) -> Vec<(Scope, Weather)> {
+        let orders = self.orders().into_iter();
+        orders.filter(|(scope, _)| !matches!(scope, Scope::Visitor(_))).collect()
+    }
+
     /// What is ordered.
     pub fn orders(&self) -> Vec<(Scope, Weather)> {
         self.0.orders().iter().map(|(&scope, &weather)| (scope, weather)).collect()

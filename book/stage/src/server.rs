@@ -126,7 +126,7 @@ impl Stage {
         let draining = Arc::new(watch::Sender::new(false));
         let (climate, counts) = (Climate::default(), Arc::default());
         let desk = Desk::new(feed);
-        let class = Arc::new(Class::new(root, &desk));
+        let class = Arc::new(Class::new(root, &desk, &climate));
         let console = Console::new(&class, &climate, &desk);
         let hub = Hub::new(feed, &climate);
         let metrics = get(metrics::metrics).with_state(Metrics::new(&climate, &counts));

@@ -59,7 +59,12 @@ use press::{PageOutline, QuestionOutline};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::{desk::Desk, guard};
+use crate::{
+    climate::{Climate, Scope},
+    desk::Desk,
+    guard,
+    weather::Weather,
+};
 pub(crate) use console::Console;
 use keep::Keep;
 use key::{Door, Keys};
@@ -76,8 +81,9 @@ const BODY: usize = 32 * 1024;
 /// The class of a stage.
 pub struct Class {
     pages: Vec<PageOutline>,
-    /// The console's orders go to the market by way of the class.
+    /// The console's orders go to the market and into the climate by way of the class.
     desk: Desk,
+    climate: Climate,
     door: Door,
     room: Mutex<Room>,
     /// The number of the newest change; the board, the console and `/class/me` wait here.
@@ -95,9 +101,9 @@ pub struct Class {
 }
 
 impl Class {
-    /// A class that has not begun, and knows the questions of the book whose repository is at `root`, and the desk of
-    /// the market.
-    pub(crate) fn new(root: &Path, desk: &Desk) -> Self {
+    /// A class that has not begun, and knows the questions of the book whose repository is at `root`, the desk of the
+    /// market, and the climate.
+    pub(crate) fn new(root: &Path, desk: &Desk, climate: &Climate) -> Self {
         let pages = press::outline(&press::Options::new(root, root)).unwrap_or_else(|error| {
             tracing::warn!(%error, "the class has no questions");
             Vec::new()
@@ -105,6 +111,7 @@ impl Class {
         Self {
             pages,
             desk: desk.clone(),
+            climate: climate.clone(),
             door: Door::default(),
             room: Mutex::new(Room::new(key::random().unwrap_or_default())),
             changed: watch::Sender::new(0),
@@ -218,7 +225,7 @@ impl Class {
     /// Does what was ordered, tells those whom it concerns, and has it written down if it is news.
     fn carry_out(&self, order: Order, is_news: bool) -> room::Result<Done> {
         let reach = order.reach();
-        let (done, note) = self.change(order)?;
+        let (done, note) = self.change(order, is_news)?;
         if let Some(note) = note.filter(|_| is_news) {
             self.note(note);
         }
@@ -226,8 +233,9 @@ impl Class {
         Ok(done)
     }
 
-    /// Changes the room; gives what has become of it, and what may be written down about it.
-    fn change(&self, order: Order) -> room::Result<(Done, Option<Value>)> {
+    /// Changes the room; gives what has become of it, and what may be written down about it. What is over in a moment is
+    /// done only if it is news.
+    fn change(&self, order: Order, is_news: bool) -> room::Result<(Done, Option<Value>)> {
         let mut room = self.room();
         // Whoever is known to one stage is known to all.
         if let (true, Order::Join { token, .. } | Order::Vote { token, .. }) = (self.is_shared(), &order) {
@@ -283,6 +291,18 @@ impl Class {
                 self.desk.set(per_second, payload);
                 None
             }
+            Order::Weather { scope, weather } => self.climate.order(scope, weather).map(|()| None)?,
+            Order::ClearSky => {
+                self.climate.clear();
+                None
+            }
+            Order::Cut { scope } => {
+                if is_news {
+                    let count = self.climate.cut(scope);
+                    tracing::info!(%scope, count, "the instructor cut connections");
+                }
+                None
+            }
             Order::Link { link, until } => {
                 self.door.keys().add(link, until);
                 None
@@ -306,15 +326,16 @@ impl Class {
     }
 
     /// The class as it is, for another stage.
-    fn whole(&self) -> (Room, Keys, Trading) {
-        (self.room().clone(), self.door.keys().clone(), self.desk.trading())
+    fn whole(&self) -> (Room, Keys, Trading, Vec<(Scope, Weather)>) {
+        (self.room().clone(), self.door.keys().clone(), self.desk.trading(), self.climate.common_orders())
     }
 
     /// Is what another stage says from here on.
-    fn become_like(&self, room: Room, keys: Keys, trading: Trading) {
+    fn become_like(&self, room: Room, keys: Keys, trading: Trading, weather: Vec<(Scope, Weather)>) {
         self.room().become_like(room, |asked| self.has(asked));
         *self.door.keys() = keys;
         self.desk.trade_like(trading);
+        self.climate.become_like(weather);
         self.tell(Reach::Everyone);
     }
 

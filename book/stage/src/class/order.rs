@@ -7,6 +7,7 @@ use super::{
     name::Name,
     room::{Asked, Counting, Graded},
 };
+use crate::{climate::Scope, weather::Weather};
 
 /// One change. What chance decides, and the time, were decided where it was ordered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +41,12 @@ pub(crate) enum Order {
     Trade { is_on: bool },
     /// The market moves so many times a second, with so many bytes more than it says.
     Pace { per_second: f64, payload: usize },
+    /// Weather is ordered for a scope that every stage has.
+    Weather { scope: Scope, weather: Weather },
+    /// All orders of weather are taken back.
+    ClearSky,
+    /// Every exchange of a scope is cut.
+    Cut { scope: Scope },
     /// A link to the console is made.
     Link { link: Hash, until: Option<u64> },
     /// A link is exchanged for a session.
@@ -74,7 +81,10 @@ impl Order {
             | Self::Graded { .. }
             | Self::Vote { .. }
             | Self::Trade { .. }
-            | Self::Pace { .. } => Reach::Board,
+            | Self::Pace { .. }
+            | Self::Weather { .. }
+            | Self::ClearSky
+            | Self::Cut { .. } => Reach::Board,
             Self::Link { .. } | Self::Enter { .. } => Reach::Nobody,
         }
     }

@@ -38,6 +38,7 @@ use super::{
     order::{Done, Order},
     room::{Result, Room, Trouble},
 };
+use crate::{climate::Scope, weather::Weather};
 
 /// How many entries the log keeps.
 pub(crate) const KEPT: usize = 1_000;
@@ -81,6 +82,8 @@ pub(super) struct Whole {
     keys: Keys,
     /// How the market trades.
     trading: Trading,
+    /// The weather that is ordered.
+    weather: Vec<(Scope, Weather)>,
 }
 
 /// Where a stage stands in the log.
@@ -293,8 +296,8 @@ impl Follower {
     }
 
     fn whole(&self) -> Option<Whole> {
-        let (room, keys, trading) = self.class.upgrade()?.whole();
-        Some(Whole { at: self.place.seq, orders: self.orders, room, keys, trading })
+        let (room, keys, trading, weather) = self.class.upgrade()?.whole();
+        Some(Whole { at: self.place.seq, orders: self.orders, room, keys, trading, weather })
     }
 
     fn stands(&self) {
@@ -327,7 +330,7 @@ impl Follower {
 
     fn become_like(&mut self, whole: Whole) -> Option<()> {
         self.is_open = true;
-        self.class.upgrade()?.become_like(whole.room, whole.keys, whole.trading);
+        self.class.upgrade()?.become_like(whole.room, whole.keys, whole.trading, whole.weather);
         Some(())
     }
 

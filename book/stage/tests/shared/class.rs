@@ -251,6 +251,55 @@ async fn whichever_console_orders_it_the_market_obeys_wherever_it_trades() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn weather_is_the_same_on_every_stage_and_a_cut_reaches_all_of_them_once() {
+    let Some(redis) = Redis::start().await else { return };
+    let (one, two) = (stage(&redis).await, stage(&redis).await);
+    let instructor = one.instructor().await;
+    let order = async |stage: &Stage, what: &str, form: &str| {
+        let done = stage.told(&format!("/instructor/{what}"), &instructor, form).await;
+        assert_eq!(done.status, 204, "{what} {form}: {done:?}");
+    };
+    order(&one, "weather/order", "for=lab1&bad_gateway=on").await;
+    let late = stage(&redis).await;
+    for stage in [&one, &two, &late] {
+        stage.until("/live/lab1/prices", "", "bad weather", |body| body.contains("Bad gateway")).await;
+        let page = stage.get("/instructor", &instructor).await.body;
+        assert!(page.contains("id=\"order-lab1\""), "{page}");
+    }
+    order(&two, "weather/order", "visitor=1&bad_gateway=on").await;
+    order(&two, "weather/clear", "for=lab1").await;
+    for stage in [&one, &late] {
+        let is_clear = |page: &str| page.contains("The sky is clear.");
+        stage
+            .until(
+                "/instructor",
+                &instructor,
+                "a clear sky, whatever another stage's visitor 1 has",
+                is_clear,
+            )
+            .await;
+    }
+    order(&one, "weather/clear", "-").await;
+    two.until("/instructor", &instructor, "a clear sky", |page| page.contains("The sky is clear.")).await;
+
+    const STREAM: &str = "/live/lab3/prices/stream";
+    let mut cut = Vec::new();
+    for stage in [&one, &two] {
+        cut.push(Events::of(ask(stage.node.address, STREAM, &[], "").await.expect("the market is open")));
+    }
+    order(&two, "lines/cut", "what=sse").await;
+    for events in &mut cut {
+        while events.next().await.is_some() {}
+    }
+    // It is over: who comes back, or comes late, is not cut by it.
+    let last = stage(&redis).await;
+    let head = last.node.feed.head();
+    let mut events = Events::of(ask(last.node.address, STREAM, &[], "").await.expect("the market is open"));
+    until("the market moves", || last.node.feed.head() > head + 2).await;
+    assert!(events.next().await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stage_dies_and_the_class_goes_on_at_the_others_and_at_one_that_comes_late() {
     let Some(redis) = Redis::start().await else { return };
     let (mut dies, stays) = (stage(&redis).await, stage(&redis).await);

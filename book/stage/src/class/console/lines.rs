@@ -9,6 +9,7 @@ use crate::{
     class::{
         Fields, done, html,
         key::Instructor,
+        order::Order,
         room::{Result, Trouble},
     },
     climate::{Connected, Scope, Tally, Technique},
@@ -162,10 +163,10 @@ async fn cut(_: Instructor, State(console): State<Console>, headers: HeaderMap, 
             }
             None => Err(GONE),
         }),
-        scope => scope.parse::<Scope>().map_err(Trouble::from).map(|scope| {
-            let count = console.climate.cut(scope);
-            tracing::info!(%scope, count, "the instructor cut connections");
-        }),
+        scope => match scope.parse::<Scope>() {
+            Ok(scope) => console.class.order(Order::Cut { scope }).await.map(drop),
+            Err(refused) => Err(Trouble::from(refused)),
+        },
     };
     console.class.redraw();
     done(&headers, PAGE, cut)

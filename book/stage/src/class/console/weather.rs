@@ -4,7 +4,7 @@ use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Respo
 
 use super::{Console, PAGE};
 use crate::{
-    class::{Fields, done, html, key::Instructor, room::Trouble},
+    class::{Fields, done, html, key::Instructor, order::Order, room::Trouble},
     climate::{Climate, Scope, Technique},
     labs::LABS,
     live,
@@ -89,12 +89,13 @@ impl From<NoSuchWeather> for Trouble {
 }
 
 async fn order(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
-    let ordered = ordered(&console.climate, &Fields::read(&body));
-    console.class.redraw();
-    done(&headers, PAGE, ordered)
+    match read(&Fields::read(&body)) {
+        Ok((scope, weather)) => ordered(&console, &headers, scope, weather).await,
+        Err(trouble) => done(&headers, PAGE, Err(trouble)),
+    }
 }
 
-fn ordered(climate: &Climate, fields: &Fields) -> Result<(), Trouble> {
+fn read(fields: &Fields) -> Result<(Scope, Weather), Trouble> {
     // A number that is there means its visitor, whatever stands in the list beside it.
     let scope = match fields.get("visitor").trim() {
         "" => fields.get("for").parse()?,
@@ -104,17 +105,25 @@ fn ordered(climate: &Climate, fields: &Fields) -> Result<(), Trouble> {
     if weather.is_clear() {
         return Err(Trouble::Bad("No weather was chosen: fill a field or tick a box.".to_owned()));
     }
-    Ok(climate.order(scope, weather)?)
+    Ok((scope, weather))
+}
+
+async fn ordered(console: &Console, headers: &HeaderMap, scope: Scope, weather: Weather) -> Response {
+    // A visitor's number is this stage's own; everything else, every stage that holds the class has.
+    let Scope::Visitor(_) = scope else {
+        return super::order(&console.class, headers, Order::Weather { scope, weather }).await;
+    };
+    let ordered = console.climate.order(scope, weather);
+    console.class.redraw();
+    done(headers, PAGE, ordered.map_err(Trouble::from))
 }
 
 async fn clear(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
-    let cleared = match Fields::read(&body).get("for") {
-        "" => {
-            console.climate.clear();
-            Ok(())
-        }
-        scope => scope.parse().and_then(|scope| console.climate.order(scope, Weather::CLEAR)),
-    };
-    console.class.redraw();
-    done(&headers, PAGE, cleared.map_err(Trouble::from))
+    match Fields::read(&body).get("for") {
+        "" => super::order(&console.class, &headers, Order::ClearSky).await,
+        scope => match scope.parse() {
+            Ok(scope) => ordered(&console, &headers, scope, Weather::CLEAR).await,
+            Err(refused) => done(&headers, PAGE, Err(Trouble::from(refused))),
+        },
+    }
 }
