@@ -225,11 +225,29 @@ async fn the_instructor_s_link_works_once() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_instructor_can_send_every_other_device_away() {
+    play(|play| {
+        let thief = play.instructor();
+        let mut open = play.stream("/instructor/events", &format!("cookie: {thief}\r\n"));
+        open.next().unwrap();
+        let device = play.post("/instructor/link", &thief, "").body;
+        let link = device.split_once("/instructor?key=").unwrap().1.split('"').next().unwrap();
+        let own = play.get(&format!("/instructor?key={link}"), "").cookie();
+        assert_eq!(play.post("/instructor/alone", &own, "").status, 204);
+        assert_eq!(play.get("/instructor", &thief).status, 403);
+        assert_eq!(play.get("/instructor", &own).status, 200);
+        while open.next().is_some() {}
+    })
+    .await;
+}
+
 /// Every room of the console.
-const ROOMS: [(&str, &str); 24] = [
+const ROOMS: [(&str, &str); 25] = [
     ("GET", "/instructor"),
     ("GET", "/instructor/events"),
     ("POST", "/instructor/link"),
+    ("POST", "/instructor/alone"),
     ("POST", "/instructor/class/begin"),
     ("POST", "/instructor/class/end"),
     ("POST", "/instructor/class/ask"),

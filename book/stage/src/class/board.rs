@@ -88,7 +88,7 @@ fn draw(class: &Class) -> Parts {
 }
 
 async fn events(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    stream::parts(class, &headers, None, drawn)
+    stream::parts(class, &headers, None, |class| Some(drawn(class)))
 }
 
 /// A page of the book listens; the browser becomes one that can vote.

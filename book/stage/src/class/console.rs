@@ -18,7 +18,7 @@ use std::{
 
 use super::{
     BODY, Class, address, done, html,
-    key::{Door, Instructor},
+    key::{self, Door, Instructor},
     order::Order,
     stream::{self, Parts},
 };
@@ -81,6 +81,7 @@ impl Console {
             .route(PAGE, get(console))
             .route("/instructor/events", get(events))
             .route("/instructor/link", post(link))
+            .route("/instructor/alone", post(alone))
             .merge(class::router())
             .merge(feed::router())
             .merge(weather::router())
@@ -149,13 +150,19 @@ fn page(console: &Console) -> String {
         class::questions(class)
     );
     let device = "<p>The console on your phone, too: a link that works once, within ten minutes.</p>\
-         <form method=\"post\" action=\"/instructor/link\" data-opens><button id=\"link\">A link for another device</button></form>";
-    let here = match class.is_shared() {
-        true => {
-            "<p class=\"stage-hint\">Of this stage alone: the others that share its class have consoles of their own for this.</p>"
-        }
-        false => "",
+         <form method=\"post\" action=\"/instructor/link\" data-opens><button id=\"link\">A link for another device</button></form>\
+         <details><summary>Send all other devices away</summary><p>If somebody else has opened the console: from then on it knows this device only.</p>\
+         <form method=\"post\" action=\"/instructor/alone\"><button id=\"alone\" class=\"stage-cut\">Only this device, from now on</button></form></details>";
+    let shared = |words: &str| match class.is_shared() {
+        true => format!("<p class=\"stage-hint\">{words}</p>"),
+        false => String::new(),
     };
+    let by_number = shared(
+        "Every stage that shares the class has this weather; one visitor’s is of this stage alone, as their number is.",
+    );
+    let listed = shared(
+        "Listed and counted are this stage’s own. To cut all of them, or all of a technique, reaches every stage that shares the class.",
+    );
     // Beside each other where there is room: what one says, and what one does. What grows with the class has rows of
     // its own below.
     let said = [
@@ -166,10 +173,10 @@ fn page(console: &Console) -> String {
     let done = [
         room("question", "The question", &questions),
         room("feed", "The feed", &part("feed")),
-        room("weather", "The weather", &(part("orders") + &weather::form() + here)),
+        room("weather", "The weather", &(part("orders") + &weather::form() + &by_number)),
     ];
     let all = [
-        room("lines", "Connections", &(lines::finder().to_owned() + &part("lines") + here)),
+        room("lines", "Connections", &(lines::finder().to_owned() + &part("lines") + &listed)),
         room("wire", "A wire", &(part("watched") + wire::PANEL)),
         room("who", "Who is here", &part("members")),
     ];
@@ -198,14 +205,24 @@ fn room(name: &str, title: &str, content: &str) -> String {
 }
 
 async fn events(_: Instructor, State(console): State<Console>, headers: HeaderMap) -> Response {
-    let class = Arc::clone(&console.class);
-    stream::parts(class, &headers, Some(BEAT), move |_| console.drawn())
+    let (class, session) = (Arc::clone(&console.class), key::session_of(&headers));
+    // Who is sent away while the page is open sees nothing more of it.
+    let is_let_in = move |class: &Class| session.is_some_and(|session| class.door.keys().opens(&session));
+    stream::parts(class, &headers, Some(BEAT), move |class| is_let_in(class).then(|| console.drawn()))
 }
 
 /// Orders something, and answers with what has become of it.
 async fn order(class: &Class, headers: &HeaderMap, order: Order) -> Response {
     let ordered = class.order(order).await.map(drop);
     done(headers, PAGE, ordered)
+}
+
+/// Nobody else is the instructor from here on.
+async fn alone(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
+    match key::session_of(&headers) {
+        Some(session) => order(&class, &headers, Order::KeepOnly { session }).await,
+        None => done(&headers, PAGE, Ok(())),
+    }
 }
 
 /// A page with a link for another device. It is shown once, and is in no stream.

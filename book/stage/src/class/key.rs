@@ -124,13 +124,20 @@ impl Keys {
         Ok(())
     }
 
+    /// Lets in nobody from here on but who has this session; and nobody with a link that was made at the console.
+    pub(crate) fn keep_only(&mut self, session: &Hash) {
+        self.sessions.retain(|(other, _)| same(other, session));
+        self.links.retain(|(_, until)| until.is_none());
+    }
+
     /// Whether a link's key is one, or was.
     pub(crate) fn has(&self, link: &Hash) -> bool {
         let links = self.links.iter().map(|(link, _)| link);
         links.chain(&self.used).fold(false, |has, other| has | same(other, link))
     }
 
-    fn opens(&self, session: &Hash) -> bool {
+    /// Whether who has this session is the instructor.
+    pub(crate) fn opens(&self, session: &Hash) -> bool {
         let now = now();
         self.sessions
             .iter()
@@ -165,7 +172,7 @@ impl Door {
 
     /// Whether the request comes from a browser that exchanged a link.
     async fn knows(&self, headers: &HeaderMap) -> Result<(), Refused> {
-        let session = hash(cookie(headers, COOKIE).ok_or(Refused::Missing)?);
+        let session = session_of(headers).ok_or(Refused::Missing)?;
         if self.sure(|keys| keys.opens(&session)).await { Ok(()) } else { Err(Refused::Unknown) }
     }
 
@@ -243,6 +250,11 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// What is kept of the session with which a browser comes.
+pub(crate) fn session_of(headers: &HeaderMap) -> Option<Hash> {
+    cookie(headers, COOKIE).map(hash)
 }
 
 /// Proof that a request comes from the instructor: a route that takes it is open to nobody else.
@@ -373,6 +385,25 @@ mod tests {
         }
         let door = with(keys);
         assert_eq!(door.knows(&headers).await, Err(Refused::Unknown), "the first device is forgotten first");
+    }
+
+    #[test]
+    fn all_other_devices_can_be_sent_away() {
+        let mut keys = Keys::default();
+        let [first, second] = [link(&mut keys, None), link(&mut keys, None)];
+        let terminal = link(&mut keys, None);
+        let [own, other] = [hash("own"), hash("other")];
+        keys.exchange(&first, own, now()).unwrap();
+        keys.exchange(&second, other, now()).unwrap();
+        let made_by_other = link(&mut keys, Some(u64::MAX));
+        keys.keep_only(&own);
+        assert!(keys.opens(&own) && !keys.opens(&other));
+        assert_eq!(keys.exchange(&made_by_other, hash("again"), now()), Err(Refused::Unknown));
+        assert_eq!(
+            keys.exchange(&terminal, hash("again"), now()),
+            Ok(()),
+            "the terminal's link is nobody else's"
+        );
     }
 
     #[test]

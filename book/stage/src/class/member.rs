@@ -170,7 +170,7 @@ fn drawn(class: &Class, token: &str, address: &str) -> Parts {
 async fn events(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
     as_somebody(&class, &headers, |token| {
         let (token, address) = (token.to_owned(), class.address(&headers));
-        stream::parts(Arc::clone(&class), &headers, None, move |class| drawn(class, &token, &address))
+        stream::parts(Arc::clone(&class), &headers, None, move |class| Some(drawn(class, &token, &address)))
     })
 }
 

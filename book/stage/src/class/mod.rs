@@ -307,6 +307,10 @@ impl Class {
                 self.door.keys().add(link, until);
                 None
             }
+            Order::KeepOnly { session } => {
+                self.door.keys().keep_only(&session);
+                None
+            }
             Order::Enter { link, session, now } => {
                 let entered = self.door.keys().exchange(&link, session, now);
                 return Ok((Done::Entered(entered), None));

@@ -51,6 +51,8 @@ pub(crate) enum Order {
     Link { link: Hash, until: Option<u64> },
     /// A link is exchanged for a session.
     Enter { link: Hash, session: Hash, now: u64 },
+    /// All other sessions are over.
+    KeepOnly { session: Hash },
 }
 
 /// Whom a change concerns.
@@ -84,7 +86,8 @@ impl Order {
             | Self::Pace { .. }
             | Self::Weather { .. }
             | Self::ClearSky
-            | Self::Cut { .. } => Reach::Board,
+            | Self::Cut { .. }
+            | Self::KeepOnly { .. } => Reach::Board,
             Self::Link { .. } | Self::Enter { .. } => Reach::Nobody,
         }
     }

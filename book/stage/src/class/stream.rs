@@ -88,10 +88,11 @@ struct Follow<D> {
     beat: Option<Duration>,
 }
 
-/// Streams the parts that `draw` gives, whenever a change is told and, where there is a `beat`, after each.
+/// Streams the parts that `draw` gives, whenever a change is told and, where there is a `beat`, after each; ends once it
+/// gives none.
 pub(super) fn parts<D>(class: Arc<Class>, headers: &HeaderMap, beat: Option<Duration>, draw: D) -> Response
 where
-    D: Fn(&Class) -> Parts + Send + 'static,
+    D: Fn(&Class) -> Option<Parts> + Send + 'static,
 {
     let number = class.changed.subscribe();
     let is_current = last_event(headers) == Some(&*id(&class, *number.borrow()));
@@ -104,7 +105,7 @@ where
     answer(events)
 }
 
-impl<D: Fn(&Class) -> Parts> Follow<D> {
+impl<D: Fn(&Class) -> Option<Parts>> Follow<D> {
     async fn event(&mut self) -> Option<Event> {
         if std::mem::take(&mut self.is_current) {
             // It gets everything with the next change: what is drawn now may already be newer than what it has.
@@ -113,7 +114,7 @@ impl<D: Fn(&Class) -> Parts> Follow<D> {
         loop {
             sleep_until(self.next).await;
             let number = *self.number.borrow_and_update();
-            let now = (self.draw)(&self.class);
+            let now = (self.draw)(&self.class)?;
             if let Some(data) = now.changed_from(&self.had) {
                 self.had = now;
                 self.next = Instant::now() + PACE;
