@@ -89,12 +89,14 @@ impl Dice {
 }
 
 /// The kinds of visitors, with how many of a hundred are of it.
-const KINDS: [(&str, u64); 9] = [
-    ("polls", 8),
-    ("long polls", 14),
-    ("SSE", 18),
-    ("streaming", 8),
-    ("WebSocket", 16),
+const KINDS: [(&str, u64); 11] = [
+    ("polls", 7),
+    ("long polls", 10),
+    ("SSE", 12),
+    ("streaming", 7),
+    ("WebSocket", 12),
+    ("the hub", 14),
+    ("races", 2),
     ("the class", 14),
     ("live pages", 12),
     ("the book", 5),
@@ -121,10 +123,12 @@ impl Visitor<'_> {
     async fn come(&mut self) -> Option<()> {
         match self.tally.kind {
             "polls" => self.polls().await,
-            "long polls" => self.long_polls().await,
+            "long polls" => self.long_polls("/live/lab2/updates").await,
             "SSE" => self.listens("/live/lab3/prices/stream", "").await,
             "streaming" => self.asks_the_assistant().await,
             "WebSocket" => self.trades().await,
+            "the hub" => self.follows_the_hub().await,
+            "races" => self.races().await,
             "the class" => self.takes_part().await,
             "live pages" => self.looks_at_a_lab().await,
             "the book" => self.reads().await,
@@ -145,10 +149,10 @@ impl Visitor<'_> {
         Some(())
     }
 
-    async fn long_polls(&mut self) -> Option<()> {
+    async fn long_polls(&mut self, path: &str) -> Option<()> {
         let (mut last, mut epoch) = (0, String::new());
         while self.stays() {
-            let target = format!("/live/lab2/updates?after={last}{epoch}");
+            let target = format!("{path}?after={last}{epoch}");
             let asked = async { text(ask(self.stage, &target, &[], "").await?).await };
             // Some go while they wait.
             let body = timeout(self.left(), asked).await.ok()?.ok()?;
@@ -173,12 +177,14 @@ impl Visitor<'_> {
             let seen = last.to_string();
             let headers = [("cookie", cookie), ("last-event-id", seen.as_str())];
             let headers = if last == 0 { &headers[..1] } else { &headers[..] };
-            let answer = ask(self.stage, target, headers, "").await.ok()?;
-            if answer.status() != 200 {
+            let answer = match ask(self.stage, target, headers, "").await {
+                Ok(answer) if answer.status() == 200 => answer,
                 // Bad weather.
-                sleep(Duration::from_millis(500)).await;
-                continue;
-            }
+                _ => {
+                    sleep(Duration::from_millis(500)).await;
+                    continue;
+                }
+            };
             let mut events = Events::of(answer);
             let rounds = 4 + self.dice.below(20);
             for _ in 0..rounds {
@@ -243,6 +249,49 @@ impl Visitor<'_> {
         if self.dice.below(2) == 0 {
             trader.leave().await.ok()?;
             while trader.next().await.is_some() {}
+        }
+        Some(())
+    }
+
+    async fn follows_the_hub(&mut self) -> Option<()> {
+        match self.dice.below(3) {
+            0 => self.listens("/feed/stream", "").await,
+            1 => self.long_polls("/feed/poll").await,
+            _ => {
+                let mut trader = Trader::open(self.stage, "/feed/socket").await.ok()?;
+                let mut last = 0;
+                while let Ok(told) = timeout(self.left(), trader.next()).await {
+                    last = self.tally.saw(last, told?["seq"].as_u64()?);
+                }
+                Some(())
+            }
+        }
+    }
+
+    /// Begins a race, cuts it, follows one of its lanes; one of three leaves without a word.
+    async fn races(&mut self) -> Option<()> {
+        let begun = ask(self.stage, "/live/race/-/begin", &[FORM], "pace=5").await.ok()?;
+        if begun.status() != 200 {
+            // There are as many as there may be.
+            return None;
+        }
+        let cookie = cookie(&begun)?;
+        let begun: Value = serde_json::from_str(&text(begun).await.ok()?).ok()?;
+        let race = format!("/live/race/-/{}", begun["race"]);
+        let follows = async |visitor: &mut Self| {
+            visitor.listens(&format!("{race}/sse/prices/stream"), &cookie).await;
+        };
+        let (stage, half) = (self.stage, self.left() / 2);
+        let cuts = async {
+            sleep(half).await;
+            posts(stage, &format!("{race}/cut"), &cookie, "seconds=1").await;
+            let numbers = ask(stage, &format!("{race}/numbers"), &[("cookie", &cookie)], "").await;
+            drop(numbers);
+        };
+        let is_polite = self.dice.below(3) > 0;
+        tokio::join!(follows(self), cuts);
+        if is_polite {
+            posts(stage, &format!("{race}/end"), &cookie, "end=").await?;
         }
         Some(())
     }

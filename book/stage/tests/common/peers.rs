@@ -93,12 +93,7 @@ pub(crate) struct Trader(WebSocketStream<TcpStream>);
 impl Trader {
     /// Goes onto the floor, and into a room.
     pub(crate) async fn join(address: SocketAddr, name: &str) -> Result<Self, tungstenite::Error> {
-        let mut request = format!("ws://{address}/live/lab5/floor").into_client_request()?;
-        let origin = format!("http://{address}").parse().expect("an origin is a header's value");
-        request.headers_mut().insert(header::ORIGIN, origin);
-        let line = TcpStream::connect(address).await?;
-        let (socket, _) = timeout(PATIENCE, client_async(request, line)).await.map_err(io::Error::from)??;
-        let mut trader = Self(socket);
+        let mut trader = Self::open(address, "/live/lab5/floor").await?;
         let join = json!({ "type": "join", "room": "general", "name": name });
         trader.0.send(Message::text(join.to_string())).await?;
         while let Some(told) = trader.next().await {
@@ -107,6 +102,16 @@ impl Trader {
             }
         }
         Err(tungstenite::Error::ConnectionClosed)
+    }
+
+    /// Opens a line, and says nothing yet.
+    pub(crate) async fn open(address: SocketAddr, target: &str) -> Result<Self, tungstenite::Error> {
+        let mut request = format!("ws://{address}{target}").into_client_request()?;
+        let origin = format!("http://{address}").parse().expect("an origin is a header's value");
+        request.headers_mut().insert(header::ORIGIN, origin);
+        let line = TcpStream::connect(address).await?;
+        let (socket, _) = timeout(PATIENCE, client_async(request, line)).await.map_err(io::Error::from)??;
+        Ok(Self(socket))
     }
 
     /// The next message; nothing once the line is gone.
