@@ -1,7 +1,8 @@
 // A wire, moment by moment, as the stage tells it: on a live page the visitor's own, on the console the one that is watched.
 
-/** A panel shows this many moments; the transcript as text has more. */
+/** A panel shows this many moments, and this many characters of each; the transcript as text has more. */
 const SHOWN = 400;
+const LONG = 600;
 
 /** @typedef {{ at: number, place: string, exchange: number | null, kind: string, words: string, headers: string[], text: string }} Moment */
 
@@ -102,7 +103,8 @@ function line(moment) {
   item.append(part('span', 'at', `${moment.at} ms`), ' ', part('span', 'place', moment.place), ' ');
   const what = part('span', 'what', '');
   if (moment.exchange !== null) what.append(part('span', 'exchange', `#${moment.exchange}`), ' ');
-  what.append(moment.words);
+  const { words } = moment;
+  what.append(words.length > LONG ? `${words.slice(0, LONG)} … (${words.length} characters)` : words);
   for (const header of moment.headers) what.append(' ', part('span', 'header', header));
   item.append(what);
   return item;

@@ -46,7 +46,7 @@ pub(super) fn drawn(desk: &Desk) -> String {
          <p class=\"stage-hint\">From {slowest} to {quickest} moves a second; {most} bytes at most. The market obeys at once, for everybody.</p>\
          <details id=\"anew-what\"><summary>Begin the log anew</summary>\
          <p>What clients see of a server that was started again: another epoch, numbers from 1, every stream ends. \
-         Whoever knows the epoch notices at once. Who compares bare numbers, as lab 3 does, hears nothing until they have passed its own.</p>{}</details>",
+         Whoever knows the epoch notices at once. Who compares bare numbers, as lab 3 does, hears nothing until they have passed its own, or its page is loaded again.</p>{}</details>",
         html::escape(epoch),
         html::button("trade", "/instructor/feed/trade", &[("to", to)], class, word),
         html::button("anew", "/instructor/feed/anew", &[], "stage-cut", "Begin anew, now"),

@@ -120,11 +120,7 @@ fn line(line: &Connected) -> String {
 /// `Server-Sent Events · lab 3 · visitor 2, page 1`.
 pub(super) fn in_words(line: &Connected) -> String {
     let mut words = vec![line.technique.name().to_owned()];
-    words.push(match (line.lab, line.page) {
-        (Some(lab), _) => format!("lab {lab}"),
-        (None, Some(_)) => "the race".to_owned(),
-        (None, None) => "the hub".to_owned(),
-    });
+    words.push(line.lab.map_or_else(|| "the hub".to_owned(), |lab| format!("lab {lab}")));
     if let (Some(visitor), Some(page)) = (line.visitor, line.page) {
         words.push(format!("visitor {visitor}, page {page}"));
     }
