@@ -597,7 +597,8 @@ fn the_lesson_s_minutes_and_questions_are_the_chapters() {
         rows += 1;
         let page = |page: &&PageOutline| page.file == format!("{file}.html");
         let page = outline.iter().find(page).expect("the chapter is in the outline");
-        let mut asked = cells[4].split(&format!("({file}.md#")).skip(1).peekable();
+        let to = format!("({file}.md#");
+        let mut asked = cells[4].split(&to).skip(1).peekable();
         assert!(asked.peek().is_some(), "{file}: a question to open");
         for link in asked {
             let id = link.split(')').next().unwrap_or_default();
