@@ -22,7 +22,7 @@ const COLUMNS = [
 ];
 
 /** @type {Record<State, string>} */
-const WORDS = { connecting: 'connecting …', live: 'live', reconnecting: 'reconnecting …' };
+const WORDS = { connecting: 'connecting …', live: 'live', reconnecting: 'reconnecting …', over: 'over' };
 
 /** A whole number with thin blanks. @param {number} value */
 export const whole = (value) => Math.round(value).toLocaleString('en').replaceAll(',', '\u202f');

@@ -8,7 +8,7 @@ import { joinFloor } from '/live/lab5/client.js';
 
 /** @typedef {import('./race-lane.js').Update} Update */
 /** @typedef {'fetch' | 'poll' | 'sse' | 'stream' | 'ws'} Technique */
-/** @typedef {'connecting' | 'live' | 'reconnecting'} State */
+/** @typedef {'connecting' | 'live' | 'reconnecting' | 'over'} State */
 /**
  * What a runner is given: the address of its server, and whom to tell.
  * @typedef {{ url: string, every: number, show: (update: Update) => void, state: (state: State) => void, signal: AbortSignal }} Course

@@ -167,10 +167,10 @@ function say(words, about = '') {
 /** The race is over. @param {string} words why, if somebody should know */
 function finish(words) {
   stop();
-  for (const each of rows.values()) each.state = 'reconnecting';
-  for (const each of rows.values()) each.word.textContent = 'over';
+  for (const each of rows.values()) each.state = 'over';
   for (const id of ['pause', 'cut', 'limit', 'pace', 'payload', 'every']) field(id).disabled = true;
   say(words);
+  said.scrollIntoView({ block: 'nearest' });
 }
 
 /** What one expected, from the form; nothing where it was left as it was. */

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{climate::Climate, visitor::Visitor};
 
-/// How many races go on at once: a class, and as many again. Each keeps half a megabyte at the very most.
+/// How many races go on at once: a large class. At their fastest and largest, 300 of them took 230 MB.
 pub(super) const MOST: usize = 300;
 
 /// The races that are on, by their visitor's number.

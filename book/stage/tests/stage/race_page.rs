@@ -219,10 +219,12 @@ async fn the_market_pauses_quickens_and_is_weighed_and_a_new_race_counts_from_no
 async fn six_connections_are_a_limit_that_one_can_run_into_and_leave() {
     play(Kind::BOTH, async |scene| {
         scene.races().await;
-        assert_eq!(scene.text("#slots").await.matches("free").count(), 3);
+        let held = |count: u8| format!("return document.getElementById('slots').dataset.held === '{count}'");
+        scene.until("three are held", &held(3)).await;
         scene.press("#limit").await;
+        scene.until("six are held", &held(6)).await;
         scene.until("it is said who waits", "return document.getElementById('limit-said').innerText.includes('wait in the browser, unseen')").await;
-        assert_eq!(scene.run("return document.getElementById('slots').dataset.held").await, "6");
+        assert_eq!(scene.text("#slots").await.matches("A stream more").count(), 4);
         let stuck = [scene.shows("fetch").await, scene.shows("poll").await];
         let goal = stuck[0].max(stuck[1]) + 5;
         let asked = Instant::now();
