@@ -229,7 +229,8 @@ async fn the_instructor_s_link_works_once() {
 async fn the_instructor_can_send_every_other_device_away() {
     play(|play| {
         let thief = play.instructor();
-        let mut open = play.stream("/instructor/events", &format!("cookie: {thief}\r\n"));
+        let line = play.open("GET", "/instructor/events", &format!("cookie: {thief}\r\n"), "", "close");
+        let mut open = Stream { line, text: String::new(), read: 0 };
         open.next().unwrap();
         let device = play.post("/instructor/link", &thief, "").body;
         let link = device.split_once("/instructor?key=").unwrap().1.split('"').next().unwrap();

@@ -48,7 +48,6 @@ pub(crate) struct Console {
     /// The number of the visitor whose connections are listed; 0 lists everybody's.
     shown: Arc<AtomicU64>,
     watching: Arc<wire::Watching>,
-    screen: Arc<notes::Screen>,
 }
 
 impl FromRef<Console> for Arc<Class> {
@@ -71,7 +70,6 @@ impl Console {
             desk: desk.clone(),
             shown: Arc::default(),
             watching: Arc::new(wire::Watching::new(None)),
-            screen: Arc::new(notes::Screen::of(&class.pages)),
         }
     }
 
@@ -99,7 +97,7 @@ impl Console {
             ("ballot", class::ballot(&self.class, &room)),
             ("call", class::called(&room)),
             ("members", html::members(&room, true)),
-            ("notes", notes::drawn(&self.screen, room.call(), &self.class.pages)),
+            ("notes", notes::drawn(&self.class.screen(), &self.class.pages)),
             ("feed", feed::drawn(&self.desk)),
             ("orders", weather::drawn(&self.climate)),
             ("lines", lines::drawn(self)),
@@ -166,7 +164,7 @@ fn page(console: &Console) -> String {
     // Beside each other where there is room: what one says, and what one does. What grows with the class has rows of
     // its own below.
     let said = [
-        room("notes", "Notes and clock", &(part("notes") + &notes::chooser(&console.screen, &class.pages))),
+        room("notes", "Notes and clock", &(part("notes") + &notes::chooser(&class.screen(), &class.pages))),
         room("here", "Bring everyone here", &(part("call") + &class::invitation(class))),
         room("device", "Another device", device),
     ];

@@ -37,6 +37,7 @@ mod member;
 mod name;
 mod order;
 mod room;
+mod screen;
 mod shared;
 mod stream;
 
@@ -56,6 +57,7 @@ use axum::{
 };
 use feed::{Feed, Health, Trading};
 use press::{PageOutline, QuestionOutline};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -70,6 +72,7 @@ use keep::Keep;
 use key::{Door, Keys};
 use order::{Done, Order, Reach};
 use room::{Asked, Ballot, Counting, Room, Trouble};
+use screen::Screen;
 use shared::Sharing;
 use stream::Parts;
 
@@ -86,6 +89,7 @@ pub struct Class {
     climate: Climate,
     door: Door,
     room: Mutex<Room>,
+    screen: Mutex<Screen>,
     /// The number of the newest change; the board, the console and `/class/me` wait here.
     changed: watch::Sender<u64>,
     /// The same for what concerns every page.
@@ -109,6 +113,7 @@ impl Class {
             Vec::new()
         });
         Self {
+            screen: Mutex::new(Screen::of(&pages)),
             pages,
             desk: desk.clone(),
             climate: climate.clone(),
@@ -262,9 +267,21 @@ impl Class {
                 room.put_away();
                 None
             }
-            Order::Call { path } => room.call_to(&path).map(|_| None)?,
+            Order::Call { path, now } => {
+                room.call_to(&path)?;
+                self.screen().follow(&path, &self.pages, now);
+                None
+            }
             Order::CallOff => {
                 room.call_off();
+                None
+            }
+            Order::Turn { page, now } => {
+                self.screen().turn_to(page, now);
+                None
+            }
+            Order::Clock { to, now } => {
+                self.screen().set(to, now);
                 None
             }
             Order::Join { token, name, code } => {
@@ -330,13 +347,20 @@ impl Class {
     }
 
     /// The class as it is, for another stage.
-    fn whole(&self) -> (Room, Keys, Trading, Vec<(Scope, Weather)>) {
-        (self.room().clone(), self.door.keys().clone(), self.desk.trading(), self.climate.common_orders())
+    fn whole(&self) -> Everything {
+        Everything {
+            room: self.room().clone(),
+            screen: self.screen().clone(),
+            keys: self.door.keys().clone(),
+            trading: self.desk.trading(),
+            weather: self.climate.common_orders(),
+        }
     }
 
     /// Is what another stage says from here on.
-    fn become_like(&self, room: Room, keys: Keys, trading: Trading, weather: Vec<(Scope, Weather)>) {
+    fn become_like(&self, Everything { room, screen, keys, trading, weather }: Everything) {
         self.room().become_like(room, |asked| self.has(asked));
+        *self.screen() = screen;
         *self.door.keys() = keys;
         self.desk.trade_like(trading);
         self.climate.become_like(weather);
@@ -359,6 +383,10 @@ impl Class {
     /// Has the console drawn anew: something has changed that is not the class's.
     fn redraw(&self) {
         self.changed.send_modify(|number| *number += 1);
+    }
+
+    fn screen(&self) -> MutexGuard<'_, Screen> {
+        self.screen.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn room(&self) -> MutexGuard<'_, Room> {
@@ -493,6 +521,18 @@ impl Fields {
     fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
+}
+
+/// All that is the same on every stage that holds the class.
+#[derive(Clone, Serialize, Deserialize)]
+struct Everything {
+    room: Room,
+    screen: Screen,
+    keys: Keys,
+    /// How the market trades.
+    trading: Trading,
+    /// The weather that is ordered.
+    weather: Vec<(Scope, Weather)>,
 }
 
 /// Everything under `/class` and `/join`.

@@ -6,6 +6,7 @@ use super::{
     key::{Hash, Refused},
     name::Name,
     room::{Asked, Counting, Graded},
+    screen::Clock,
 };
 use crate::{climate::Scope, weather::Weather};
 
@@ -24,9 +25,13 @@ pub(crate) enum Order {
     /// The question is put away.
     PutAway,
     /// Everyone is asked to a page.
-    Call { path: String },
+    Call { path: String, now: u64 },
     /// And no longer.
     CallOff,
+    /// Another page is on the instructor's screen.
+    Turn { page: usize, now: u64 },
+    /// The instructor's clock is set.
+    Clock { to: Clock, now: u64 },
     /// Somebody has a name on the board from now on, or another one.
     Join { token: String, name: Name, code: String },
     /// Somebody takes theirs off.
@@ -77,7 +82,9 @@ impl Order {
             | Self::PutAway
             | Self::Call { .. }
             | Self::CallOff => Reach::Everyone,
-            Self::Join { .. }
+            Self::Turn { .. }
+            | Self::Clock { .. }
+            | Self::Join { .. }
             | Self::Leave { .. }
             | Self::Remove { .. }
             | Self::Graded { .. }

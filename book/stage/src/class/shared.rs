@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use feed::{Cursor, Feed, Health, Missed, Trading, Update};
+use feed::{Cursor, Feed, Health, Missed, Update};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{oneshot, watch},
@@ -33,12 +33,11 @@ use tokio::{
 };
 
 use super::{
-    Class,
-    key::{Keys, random},
+    Class, Everything,
+    key::random,
     order::{Done, Order},
-    room::{Result, Room, Trouble},
+    room::{Result, Trouble},
 };
-use crate::{climate::Scope, weather::Weather};
 
 /// How many entries the log keeps.
 pub(crate) const KEPT: usize = 1_000;
@@ -78,12 +77,7 @@ pub(super) struct Whole {
     at: u64,
     /// How many orders have made it what it is.
     orders: u64,
-    room: Room,
-    keys: Keys,
-    /// How the market trades.
-    trading: Trading,
-    /// The weather that is ordered.
-    weather: Vec<(Scope, Weather)>,
+    class: Everything,
 }
 
 /// Where a stage stands in the log.
@@ -296,8 +290,7 @@ impl Follower {
     }
 
     fn whole(&self) -> Option<Whole> {
-        let (room, keys, trading, weather) = self.class.upgrade()?.whole();
-        Some(Whole { at: self.place.seq, orders: self.orders, room, keys, trading, weather })
+        Some(Whole { at: self.place.seq, orders: self.orders, class: self.class.upgrade()?.whole() })
     }
 
     fn stands(&self) {
@@ -330,7 +323,7 @@ impl Follower {
 
     fn become_like(&mut self, whole: Whole) -> Option<()> {
         self.is_open = true;
-        self.class.upgrade()?.become_like(whole.room, whole.keys, whole.trading, whole.weather);
+        self.class.upgrade()?.become_like(whole.class);
         Some(())
     }
 

@@ -189,6 +189,12 @@ async fn who_joins_and_votes_on_one_stage_is_on_the_board_of_the_other() {
             break;
         }
     }
+    // The other console has the notes of that page, and the same clock.
+    let started = one.told("/instructor/notes/clock", &instructor, "to=on").await;
+    assert_eq!(started.status, 204, "{started:?}");
+    let page =
+        two.until("/instructor", &other, "the clock runs", |page| page.contains("Pause the clock")).await;
+    assert!(page.contains("value=\"02-long-polling.html\" selected"), "{page}");
     two.order(&other, "remove", "number=1").await;
     one.board("no Sari", |page| !page.contains(">Sari<")).await;
     one.order(&instructor, "end", "-").await;

@@ -7,7 +7,7 @@ use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Respo
 use super::{Console, PAGE, order};
 use crate::class::{
     Class, Fields, done, html,
-    key::Instructor,
+    key::{Instructor, now},
     name_of,
     order::Order,
     room::{Counting, Room, Trouble},
@@ -176,7 +176,7 @@ async fn call(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap
         "" => fields.get("page").to_owned(),
         spot => format!("{}#{spot}", fields.get("page")),
     };
-    order(&class, &headers, Order::Call { path }).await
+    order(&class, &headers, Order::Call { path, now: now() }).await
 }
 
 async fn call_off(_: Instructor, State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {

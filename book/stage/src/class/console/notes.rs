@@ -2,108 +2,36 @@
 //!
 //! The page on screen is the one that everyone was last brought to, or one that is chosen here. The clock counts for the
 //! page that is on screen while it runs; each page keeps its time for as long as the stage lives, so that a console that
-//! is loaded again, or opened on another device, shows the same.
+//! is loaded again, or opened on another device or another stage, shows the same.
 
-use std::{
-    collections::HashMap,
-    fmt::Write,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{fmt::Write, time::Duration};
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Response, routing::post};
 use press::{NoteOutline, PageOutline};
 
-use super::{Console, PAGE};
+use super::{Console, PAGE, order};
 use crate::class::{
     Fields, done, html,
-    key::Instructor,
-    room::{Call, Trouble},
+    key::{Instructor, now},
+    order::Order,
+    room::Trouble,
+    screen::{Clock, Screen},
 };
 
 pub(super) fn router() -> Router<Console> {
     Router::new().route("/instructor/notes/page", post(choose)).route("/instructor/notes/clock", post(clock))
 }
 
-/// What is on screen, and the time that each page has had.
-pub(super) struct Screen(Mutex<Shown>);
-
-#[derive(Default)]
-struct Shown {
-    /// The page on screen, by its place among the book's.
-    page: usize,
-    /// The call that was looked at last.
-    call: Option<Call>,
-    spent: HashMap<usize, Duration>,
-    /// Since when the clock has run, while it does.
-    runs: Option<Instant>,
-}
-
-impl Screen {
-    /// Nothing was called yet: the first page that has notes.
-    pub(super) fn of(pages: &[PageOutline]) -> Self {
-        let page = pages.iter().position(|page| !page.notes.is_empty()).unwrap_or(0);
-        Self(Mutex::new(Shown { page, ..Shown::default() }))
-    }
-
-    fn shown(&self) -> MutexGuard<'_, Shown> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is on screen, once everyone was called somewhere.
-    fn after(&self, call: Option<&Call>, pages: &[PageOutline]) -> MutexGuard<'_, Shown> {
-        let mut shown = self.shown();
-        if call != shown.call.as_ref() {
-            shown.call = call.cloned();
-            let called = call.and_then(|call| pages.iter().position(|page| is_at(page, &call.path)));
-            if let Some(page) = called {
-                shown.turn_to(page);
-            }
-        }
-        shown
-    }
-}
-
-impl Shown {
-    /// The time so far belongs to the page before.
-    fn turn_to(&mut self, page: usize) {
-        self.add_up();
-        self.page = page;
-    }
-
-    /// Adds what the clock has counted to the page on screen.
-    fn add_up(&mut self) {
-        if let Some(since) = &mut self.runs {
-            let now = Instant::now();
-            *self.spent.entry(self.page).or_default() += now - *since;
-            *since = now;
-        }
-    }
-
-    fn spent(&self) -> Duration {
-        let before = self.spent.get(&self.page).copied().unwrap_or_default();
-        before + self.runs.map_or(Duration::ZERO, |since| since.elapsed())
-    }
-}
-
-/// Whether a path leads to this page: `/en/03-server-sent-events.html#resume`.
-fn is_at(page: &PageOutline, path: &str) -> bool {
-    let path = path.split(['#', '?']).next().unwrap_or_default();
-    path.rsplit('/').next() == Some(page.file.as_str())
-}
-
 /// The notes of the page on screen, and its clock.
-pub(super) fn drawn(screen: &Screen, call: Option<&Call>, pages: &[PageOutline]) -> String {
-    let shown = screen.after(call, pages);
-    let Some(page) = pages.get(shown.page) else {
+pub(super) fn drawn(screen: &Screen, pages: &[PageOutline]) -> String {
+    let Some(page) = pages.get(screen.page) else {
         return "<p class=\"stage-hint\">The book has no pages here.</p>".to_owned();
     };
-    let spent = shown.spent();
-    let (to, class, word) = match shown.runs {
-        Some(_) => ("off", "", "Pause the clock"),
-        None => ("on", "primary", "Start the clock"),
+    let spent = screen.spent(now());
+    let (to, class, word) = match screen.runs() {
+        true => ("off", "", "Pause the clock"),
+        false => ("on", "primary", "Start the clock"),
     };
-    drop(shown);
     let minutes: u64 = page.notes.iter().map(|note| u64::from(note.minutes)).sum();
     let notes: String = match page.notes.is_empty() {
         true => "<p class=\"stage-hint\">This page has no notes for the instructor.</p>".to_owned(),
@@ -159,7 +87,7 @@ fn minutes(step: &str) -> u64 {
 
 /// A form that chooses a page.
 pub(super) fn chooser(screen: &Screen, pages: &[PageOutline]) -> String {
-    let chosen = screen.shown().page;
+    let chosen = screen.page;
     let options: String = pages
         .iter()
         .enumerate()
@@ -182,83 +110,28 @@ pub(super) fn chooser(screen: &Screen, pages: &[PageOutline]) -> String {
 async fn choose(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
     let fields = Fields::read(&body);
     let file = fields.get("page");
-    let chosen = match console.class.pages.iter().position(|page| page.file == file) {
-        Some(page) => {
-            console.screen.shown().turn_to(page);
-            Ok(())
-        }
-        None => Err(Trouble::Nothing("There is no such page in the book.")),
-    };
-    console.class.redraw();
-    done(&headers, PAGE, chosen)
+    match console.class.pages.iter().position(|page| page.file == file) {
+        Some(page) => order(&console.class, &headers, Order::Turn { page, now: now() }).await,
+        None => done(&headers, PAGE, Err(Trouble::Nothing("There is no such page in the book."))),
+    }
 }
 
 async fn clock(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
-    let set = {
-        let mut shown = console.screen.shown();
-        shown.add_up();
-        match Fields::read(&body).get("to") {
-            "on" => {
-                shown.runs.get_or_insert_with(Instant::now);
-                Ok(())
-            }
-            "off" => {
-                shown.runs = None;
-                Ok(())
-            }
-            "zero" => {
-                let page = shown.page;
-                shown.spent.remove(&page);
-                Ok(())
-            }
-            _ => Err(Trouble::Bad("The clock is set `on`, `off` or to `zero`.".to_owned())),
+    let to = match Fields::read(&body).get("to") {
+        "on" => Clock::On,
+        "off" => Clock::Off,
+        "zero" => Clock::Zero,
+        _ => {
+            let trouble = Trouble::Bad("The clock is set `on`, `off` or to `zero`.".to_owned());
+            return done(&headers, PAGE, Err(trouble));
         }
     };
-    console.class.redraw();
-    done(&headers, PAGE, set)
+    order(&console.class, &headers, Order::Clock { to, now: now() }).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn page(file: &str) -> PageOutline {
-        PageOutline {
-            file: file.to_owned(),
-            title: file.to_owned(),
-            questions: Vec::new(),
-            notes: Vec::new(),
-        }
-    }
-
-    fn call(number: u64, path: &str) -> Call {
-        Call { number, path: path.to_owned() }
-    }
-
-    #[test]
-    fn the_page_on_screen_is_the_last_that_was_called_or_chosen() {
-        let pages = [page("index.html"), page("03-server-sent-events.html")];
-        let screen = Screen::of(&pages);
-        let on = |call: Option<&Call>| screen.after(call, &pages).page;
-        assert_eq!(on(None), 0);
-        let called = call(1, "/en/03-server-sent-events.html#resume");
-        assert_eq!(on(Some(&called)), 1);
-        screen.shown().turn_to(0);
-        assert_eq!(on(Some(&called)), 0, "the call is old: what was chosen since stays");
-        assert_eq!(on(Some(&call(2, "/live/lab3/"))), 0, "no page of the book");
-        assert_eq!(on(Some(&call(3, "/en/03-server-sent-events.html"))), 1);
-        assert_eq!(on(None), 1, "taken back, it is on screen still");
-    }
-
-    #[test]
-    fn time_belongs_to_the_page_that_was_on_screen() {
-        let mut shown =
-            Shown { runs: Instant::now().checked_sub(Duration::from_secs(60)), ..Shown::default() };
-        shown.turn_to(1);
-        assert!(shown.spent() < Duration::from_secs(30), "{:?}", shown.spent());
-        shown.turn_to(0);
-        assert!(shown.spent() >= Duration::from_secs(60), "{:?}", shown.spent());
-    }
 
     #[test]
     fn the_step_that_the_minutes_have_come_to_is_marked() {
