@@ -1,5 +1,8 @@
 //! The class over plain HTTP: who gets in, who is on the board, who votes for what, and who hears of it.
 
+#[path = "common/answer.rs"]
+mod answer;
+
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
@@ -8,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use answer::Answer;
 use audience::{Kind, axe, look};
 use feed::Feed;
 use grader::class::{Address, Membership, Progress, code_in};
@@ -51,7 +55,7 @@ impl Play {
         let mut line = self.open(method, target, headers, body, "close");
         let mut text = Vec::new();
         let _ = line.read_to_end(&mut text);
-        Answer::read(&String::from_utf8_lossy(&text))
+        Answer::read(&text)
     }
 
     fn open(&self, method: &str, target: &str, headers: &str, body: &str, connection: &str) -> TcpStream {
@@ -109,31 +113,6 @@ impl Play {
 
     fn board(&self) -> String {
         self.get("/class", "").body
-    }
-}
-
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn read(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        Self { status, head: head.to_owned(), body: body.to_owned() }
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        let headers = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
-        headers.into_iter().find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
-    }
-
-    fn cookie(&self) -> String {
-        let set = self.header("set-cookie").unwrap_or_else(|| panic!("no cookie: {self:?}"));
-        set.split(';').next().unwrap().to_owned()
     }
 }
 

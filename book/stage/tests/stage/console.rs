@@ -12,7 +12,7 @@ impl Play {
     pub(super) async fn instructor(&self) -> String {
         let opened = self.get(&self.link).await;
         assert_eq!(opened.status, 303, "{opened:?}");
-        opened.header("set-cookie").and_then(|set| set.split(';').next()).unwrap().to_owned()
+        opened.cookie()
     }
 
     /// Orders something, as the console's script does.

@@ -48,15 +48,13 @@ async fn nothing_that_lets_anybody_in_stands_in_the_log() {
     let play = Play::begin().await;
     let key = play.link.split_once('=').unwrap().1.to_owned();
     let opened = play.get(&play.link).await;
-    let cookie_of =
-        |answer: &Answer| answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
-    let instructor = cookie_of(&opened);
+    let instructor = opened.cookie();
     let again = play.get(&play.link).await;
     assert_eq!((opened.status, again.status), (303, 403));
     let device = send(&play, "/instructor/link", ("cookie", &instructor), "").await.body;
     let other_key = device.split_once("/instructor?key=").unwrap().1.split('"').next().unwrap().to_owned();
 
-    let member = cookie_of(&play.get("/class/me").await);
+    let member = play.get("/class/me").await.cookie();
     assert_eq!(send(&play, "/class/me/name", ("cookie", &member), "name=Sari").await.status, 204);
     let page = play.ask("GET", "/class/me", &[("cookie", &member)]).await.body;
     let code = page.split_once("/join/").unwrap().1.split('<').next().unwrap().to_owned();

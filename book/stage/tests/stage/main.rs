@@ -1,5 +1,7 @@
 //! The stage over plain TCP: what it serves, refuses, shows and cuts.
 
+#[path = "../common/answer.rs"]
+mod answer;
 mod browser;
 mod console;
 mod console_in_browser;

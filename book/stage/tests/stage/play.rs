@@ -20,6 +20,8 @@ use tokio_tungstenite::{
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
+pub(crate) use super::answer::Answer;
+
 /// A stage on a port of its own, over a small site and a market that moves only when told to.
 pub(crate) struct Play {
     pub(crate) address: SocketAddr,
@@ -102,8 +104,7 @@ impl Play {
     pub(crate) async fn visit_lab(&self, number: u8) -> String {
         let answer = self.get(&format!("/live/lab{number}/")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        let cookie = answer.header("set-cookie").expect("a visitor is given a cookie");
-        cookie.split(';').next().unwrap().to_owned()
+        answer.cookie()
     }
 
     pub(crate) async fn stream(&self, target: &str, headers: &[(&str, &str)]) -> Streaming {
@@ -195,30 +196,6 @@ impl Play {
 
     pub(crate) async fn publish(&self, price: u32) {
         self.feed.publish(json!({ "symbol": "BMRI", "price": price })).await;
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn read(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        Self { status, head: head.to_owned(), body: body.to_owned() }
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.head
-            .lines()
-            .skip(1)
-            .filter_map(|line| line.split_once(": "))
-            .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
     }
 }
 
