@@ -411,7 +411,7 @@ async fn the_notes_of_the_page_on_screen_follow_the_class_and_its_clock_outlives
     play.obeys(&instructor, "/instructor/notes/page", "page=00-the-map.html").await;
     assert!(!play.console(&instructor).await.contains("<strong>0:00</strong>"));
     play.obeys(&instructor, "/instructor/notes/clock", "to=zero").await;
-    assert!(play.console(&instructor).await.contains("<strong>0:00</strong> of 10 min"));
+    assert!(play.console(&instructor).await.contains("<strong>0:00</strong> of 15 min"));
 
     play.refuses(&instructor, "/instructor/notes/page", "page=..%2Fsecret", "no such page").await;
     play.refuses(&instructor, "/instructor/notes/clock", "to=noon", "`on`, `off` or to `zero`").await;
