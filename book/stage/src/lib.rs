@@ -7,7 +7,7 @@
 //! Under all of it lies [`line`], the transport that can be tapped, cut and put through [`weather`], whose
 //! [`climate`] knows every exchange; `race` lets five labs run side by side; `hub` tells the feed to many at once; a browser
 //! is told from another by `visitor`, `guard` and [`limits`] stand at the door, and `metrics` counts. [`class`] is who
-//! is in the room.
+//! is in the room, with the instructor's console, for which `watcher` hears a connection from its middle on.
 
 pub mod book;
 mod carry;

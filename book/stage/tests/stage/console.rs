@@ -91,7 +91,7 @@ async fn what_the_market_cannot_do_is_told_with_its_bounds() {
     let shown = play.post_form("/instructor/feed/set", &instructor, "pace=%3Cb%3E").await;
     assert!(shown.body.contains("not “&lt;b&gt;”") && !shown.body.contains("<b>”"), "{shown:?}");
     let led_back = play.post_form("/instructor/feed/set", &instructor, "pace=0.5").await;
-    assert_eq!((led_back.status, led_back.header("location")), (303, Some("/instructor")));
+    assert_eq!((led_back.status, led_back.header("location")), (303, Some("/instructor#room-feed")));
 }
 
 #[tokio::test]

@@ -4,11 +4,14 @@ use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Respo
 use feed::Update;
 use serde_json::Value;
 
-use super::{Console, PAGE, order};
+use super::Console;
 use crate::{
     class::{Fields, done, html, key::Instructor, order::Order, room::Trouble},
     desk::Desk,
 };
+
+/// Where a browser without a script finds itself again.
+const ROOM: &str = "/instructor#room-feed";
 
 pub(super) fn router() -> Router<Console> {
     Router::new()
@@ -65,24 +68,24 @@ async fn trade(_: Instructor, State(console): State<Console>, headers: HeaderMap
     let is_on = match Fields::read(&body).get("to") {
         "on" => true,
         "off" => false,
-        _ => return done(&headers, PAGE, Err(Trouble::Bad("The market is `on` or `off`.".to_owned()))),
+        _ => return done(&headers, ROOM, Err(Trouble::Bad("The market is `on` or `off`.".to_owned()))),
     };
-    order(&console.class, &headers, Order::Trade { is_on }).await
+    let told = console.class.order(Order::Trade { is_on }).await;
+    done(&headers, ROOM, told.map(drop))
 }
 
 async fn set(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
     let fields = Fields::read(&body);
-    match Desk::read(fields.get("pace"), fields.get("payload")) {
-        Ok((per_second, payload)) => {
-            order(&console.class, &headers, Order::Pace { per_second, payload }).await
-        }
-        Err(refused) => done(&headers, PAGE, Err(Trouble::Bad(refused.to_string()))),
-    }
+    let told = match Desk::read(fields.get("pace"), fields.get("payload")) {
+        Ok((per_second, payload)) => console.class.order(Order::Pace { per_second, payload }).await.map(drop),
+        Err(refused) => Err(Trouble::Bad(refused.to_string())),
+    };
+    done(&headers, ROOM, told)
 }
 
 async fn anew(_: Instructor, State(console): State<Console>, headers: HeaderMap) -> Response {
     let begun = console.desk.begin_anew();
     // Every console is told.
     console.class.redraw();
-    done(&headers, PAGE, begun.map_err(|refused| Trouble::Bad(refused.to_string())))
+    done(&headers, ROOM, begun.map_err(|refused| Trouble::Bad(refused.to_string())))
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::atomic::Ordering};
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Response, routing::post};
 
-use super::{Console, PAGE};
+use super::Console;
 use crate::{
     class::{
         Fields, done, html,
@@ -17,6 +17,9 @@ use crate::{
 
 /// How many connections are listed.
 const LISTED: usize = 40;
+
+/// Where a browser without a script finds itself again.
+const ROOM: &str = "/instructor#room-lines";
 
 pub(super) fn router() -> Router<Console> {
     Router::new().route("/instructor/lines/cut", post(cut)).route("/instructor/lines/show", post(show))
@@ -165,7 +168,7 @@ async fn cut(_: Instructor, State(console): State<Console>, headers: HeaderMap, 
         },
     };
     console.class.redraw();
-    done(&headers, PAGE, cut)
+    done(&headers, ROOM, cut)
 }
 
 async fn show(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
@@ -179,5 +182,5 @@ async fn show(_: Instructor, State(console): State<Console>, headers: HeaderMap,
     };
     let shown = shown.map(|number: u64| console.shown.store(number, Ordering::Relaxed));
     console.class.redraw();
-    done(&headers, PAGE, shown)
+    done(&headers, ROOM, shown)
 }

@@ -9,7 +9,7 @@ use std::{fmt::Write, time::Duration};
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Response, routing::post};
 use press::{NoteOutline, PageOutline};
 
-use super::{Console, PAGE, order};
+use super::Console;
 use crate::class::{
     Fields, done, html,
     key::{Instructor, now},
@@ -17,6 +17,9 @@ use crate::class::{
     room::Trouble,
     screen::{Clock, Screen},
 };
+
+/// Where a browser without a script finds itself again.
+const ROOM: &str = "/instructor#room-notes";
 
 pub(super) fn router() -> Router<Console> {
     Router::new().route("/instructor/notes/page", post(choose)).route("/instructor/notes/clock", post(clock))
@@ -110,23 +113,25 @@ pub(super) fn chooser(screen: &Screen, pages: &[PageOutline]) -> String {
 async fn choose(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
     let fields = Fields::read(&body);
     let file = fields.get("page");
-    match console.class.pages.iter().position(|page| page.file == file) {
-        Some(page) => order(&console.class, &headers, Order::Turn { page, now: now() }).await,
-        None => done(&headers, PAGE, Err(Trouble::Nothing("There is no such page in the book."))),
-    }
+    let turned = match console.class.pages.iter().position(|page| page.file == file) {
+        Some(page) => console.class.order(Order::Turn { page, now: now() }).await.map(drop),
+        None => Err(Trouble::Nothing("There is no such page in the book.")),
+    };
+    done(&headers, ROOM, turned)
 }
 
 async fn clock(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
     let to = match Fields::read(&body).get("to") {
-        "on" => Clock::On,
-        "off" => Clock::Off,
-        "zero" => Clock::Zero,
-        _ => {
-            let trouble = Trouble::Bad("The clock is set `on`, `off` or to `zero`.".to_owned());
-            return done(&headers, PAGE, Err(trouble));
-        }
+        "on" => Ok(Clock::On),
+        "off" => Ok(Clock::Off),
+        "zero" => Ok(Clock::Zero),
+        _ => Err(Trouble::Bad("The clock is set `on`, `off` or to `zero`.".to_owned())),
     };
-    order(&console.class, &headers, Order::Clock { to, now: now() }).await
+    let set = match to {
+        Ok(to) => console.class.order(Order::Clock { to, now: now() }).await.map(drop),
+        Err(trouble) => Err(trouble),
+    };
+    done(&headers, ROOM, set)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::Response, routing::post};
 
-use super::{Console, PAGE};
+use super::Console;
 use crate::{
     class::{Fields, done, html, key::Instructor, order::Order, room::Trouble},
     climate::{Climate, Scope, Technique},
@@ -10,6 +10,9 @@ use crate::{
     live,
     weather::{NoSuchWeather, Weather},
 };
+
+/// Where a browser without a script finds itself again.
+const ROOM: &str = "/instructor#room-weather";
 
 pub(super) fn router() -> Router<Console> {
     Router::new()
@@ -91,7 +94,7 @@ impl From<NoSuchWeather> for Trouble {
 async fn order(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
     match read(&Fields::read(&body)) {
         Ok((scope, weather)) => ordered(&console, &headers, scope, weather).await,
-        Err(trouble) => done(&headers, PAGE, Err(trouble)),
+        Err(trouble) => done(&headers, ROOM, Err(trouble)),
     }
 }
 
@@ -115,7 +118,7 @@ async fn ordered(console: &Console, headers: &HeaderMap, scope: Scope, weather: 
     };
     let ordered = console.climate.order(scope, weather);
     console.class.redraw();
-    done(headers, PAGE, ordered.map_err(Trouble::from))
+    done(headers, ROOM, ordered.map_err(Trouble::from))
 }
 
 async fn clear(_: Instructor, State(console): State<Console>, headers: HeaderMap, body: Bytes) -> Response {
@@ -123,7 +126,7 @@ async fn clear(_: Instructor, State(console): State<Console>, headers: HeaderMap
         "" => super::order(&console.class, &headers, Order::ClearSky).await,
         scope => match scope.parse() {
             Ok(scope) => ordered(&console, &headers, scope, Weather::CLEAR).await,
-            Err(refused) => done(&headers, PAGE, Err(Trouble::from(refused))),
+            Err(refused) => done(&headers, ROOM, Err(Trouble::from(refused))),
         },
     }
 }

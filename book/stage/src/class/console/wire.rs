@@ -58,6 +58,9 @@ struct At {
 /// What is watched now, and who waits for it to change.
 pub(super) type Watching = watch::Sender<Option<Arc<Watched>>>;
 
+/// Where a browser without a script finds itself again.
+const ROOM: &str = "/instructor#room-wire";
+
 pub(super) fn router() -> Router<Console> {
     Router::new()
         .route("/instructor/wire", get(wire))
@@ -145,7 +148,7 @@ async fn watch_one(
 ) -> Response {
     let watched = watch_line(&console, &Fields::read(&body));
     console.class.redraw();
-    done(&headers, super::PAGE, watched)
+    done(&headers, ROOM, watched)
 }
 
 fn watch_line(console: &Console, fields: &Fields) -> Result<()> {
@@ -173,7 +176,7 @@ async fn leave(_: Instructor, State(console): State<Console>, headers: HeaderMap
     console.climate.await_exchanges(None);
     console.watching.send_replace(None);
     console.class.redraw();
-    done(&headers, super::PAGE, Ok(()))
+    done(&headers, ROOM, Ok(()))
 }
 
 /// What is watched so far, as text.
