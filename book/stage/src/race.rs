@@ -66,13 +66,15 @@ use runs::Runs;
 use settings::{Refusal, Settings, seconds};
 
 /// The page's files.
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("", "text/html; charset=utf-8", include_str!("../web/race.html")),
     ("/-/race.css", "text/css; charset=utf-8", include_str!("../web/race.css")),
     ("/-/race.js", SCRIPT, include_str!("../web/race.js")),
     ("/-/race-clock.js", SCRIPT, include_str!("../web/race-clock.js")),
     ("/-/race-lane.js", SCRIPT, include_str!("../web/race-lane.js")),
     ("/-/race-runners.js", SCRIPT, include_str!("../web/race-runners.js")),
+    ("/-/race-run.js", SCRIPT, include_str!("../web/race-run.js")),
+    ("/-/race-recall.js", SCRIPT, include_str!("../web/race-recall.js")),
     ("/-/race-board.js", SCRIPT, include_str!("../web/race-board.js")),
     ("/-/race-limit.js", SCRIPT, include_str!("../web/race-limit.js")),
 ];

@@ -362,7 +362,8 @@ async fn the_page_and_its_files_are_served_and_the_labs_own_clients() {
     let play = Play::begin().await;
     let page = play.get("/race").await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
-    for script in ["race", "race-clock", "race-lane", "race-runners", "race-board", "race-limit"] {
+    for script in ["race", "race-clock", "race-lane", "race-limit", "race-recall", "race-run", "race-runners"]
+    {
         let file = play.get(&format!("/race/-/{script}.js")).await;
         assert_eq!(file.header("content-type"), Some("text/javascript; charset=utf-8"), "{script}");
     }
