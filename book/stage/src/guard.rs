@@ -56,14 +56,18 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     if status.is_client_error() && (status != StatusCode::NOT_FOUND || climbs(uri.path())) {
         span.in_scope(|| tracing::info!(status = status.as_u16(), "a request was refused"));
     }
-    let headers = response.headers_mut();
+    dress(response.headers_mut());
+    response
+}
+
+/// Adds what every answer of the stage carries.
+pub(crate) fn dress(headers: &mut HeaderMap) {
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     for name in ["cross-origin-opener-policy", "cross-origin-resource-policy"] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static("same-origin"));
     }
-    response
 }
 
 /// A path as it may stand in the log: not all of a long one, and nothing that lets anybody in.

@@ -43,7 +43,10 @@ use crate::{
     hub::Hub,
     labs::{Lab, OwnLab},
     limits::{Doors, Limits},
-    line::{Line, Tap},
+    line::{
+        Line, Tap,
+        handover::{Onward, Succeeded},
+    },
     live,
     metrics::{self, Counts, Metrics},
     site::Site,
@@ -326,12 +329,19 @@ fn connection(
     limits: Limits,
 ) -> impl Future<Output = ()> {
     let tap = Arc::clone(&connection.tap);
-    let http = Box::pin(http(io, connection, router, draining.clone(), limits));
+    let begins = Box::new((connection, router, limits));
+    prepare(&io);
     async move {
-        http.await;
-        // Hyper has let go of the line. Somebody else may have it, who goes on with it here …
-        if let Some((line, read, successor)) = tap.handed().await {
-            successor(line, read, draining.clone()).await;
+        let mut line = Line::new(io, Arc::clone(&tap));
+        loop {
+            let (connection, router, limits) = &*begins;
+            let http = http(line, connection.clone(), router.clone(), draining.clone(), *limits);
+            // Hyper has let go of the line. Somebody else may have it, who goes on with it here …
+            let Some(successor) = Box::pin(http).await else { break };
+            match successor.await {
+                Some(returned) => line = returned,
+                None => break,
+            }
         }
         // … or elsewhere, after an upgrade: it is one of the stage's connections still.
         tokio::select! {
@@ -344,15 +354,15 @@ fn connection(
     }
 }
 
-/// Answers a connection's requests, as long as they are HTTP's.
+/// Answers a connection's requests, as long as they are HTTP's and nobody takes the line over; gives who does, and
+/// what comes after that.
 async fn http(
-    io: TcpStream,
+    line: Line,
     connection: Connection,
     router: Router,
     mut draining: watch::Receiver<bool>,
     limits: Limits,
-) {
-    prepare(&io);
+) -> Option<Succeeded> {
     let tap = Arc::clone(&connection.tap);
     // How much had come when the newest answer was ready: a client that has said nothing since is one that waits.
     let answered = Arc::new(AtomicU64::new(0));
@@ -374,24 +384,27 @@ async fn http(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_within)
         .max_buf_size(HEAD)
-        .serve_connection(TokioIo::new(Line::new(io, Arc::clone(&tap))), answer)
+        .serve_connection(TokioIo::new(line), answer)
         .with_upgrades();
-    let mut served = pin!(served);
-    let ends = async {
+    let result = {
+        let mut served = pin!(served);
+        let ends = async {
+            tokio::select! {
+                result = served.as_mut() => return result,
+                () = asked_to_stop(&mut draining) => {}
+            }
+            // Bad weather ends with the stage: what is under way arrives now.
+            tap.set_weather(Weather::CLEAR);
+            served.as_mut().graceful_shutdown();
+            served.await
+        };
         tokio::select! {
-            result = served.as_mut() => return result,
-            () = asked_to_stop(&mut draining) => {}
+            // In this order: a line that is handed over leaves at once, and a thousand who come together share a buffer.
+            biased;
+            result = ends => result,
+            () = tap.until_handed() => Ok(()),
+            () = tap.until_cut() => Ok(()),
         }
-        // Bad weather ends with the stage: what is under way arrives now.
-        tap.set_weather(Weather::CLEAR);
-        served.as_mut().graceful_shutdown();
-        served.await
-    };
-    let result = tokio::select! {
-        biased;
-        () = tap.until_handed() => Ok(()),
-        () = tap.until_cut() => Ok(()),
-        result = ends => result,
     };
     if let Err(error) = result {
         let is_idle = match answered.load(Ordering::Relaxed) {
@@ -404,6 +417,8 @@ async fn http(
             tracing::debug!(%error, "a connection ended early");
         }
     }
+    let (line, read, successor) = tap.handed().await?;
+    Some(successor(line, Onward { read, draining, limits }))
 }
 
 /// Sets what the system is to do with a connection.

@@ -22,7 +22,10 @@ use super::{
     shard::Shard,
 };
 use crate::{
-    line::{Line, Tap},
+    line::{
+        Line, Tap,
+        handover::{Onward, Returned},
+    },
     server::asked_to_stop,
 };
 
@@ -94,35 +97,44 @@ impl Guest {
         Self { ticket, shard, seat, line, tap, place, rest, decoder }
     }
 
-    /// Stays until the client or the stage ends it. `read` came with the request.
-    pub(super) async fn stay(mut self, mut draining: watch::Receiver<bool>, read: &[u8]) {
-        let mut farewell = match self.hears(read) {
+    /// Stays until the client or the stage ends it.
+    pub(super) fn stay(mut self, onward: Onward) -> impl Future<Output = Returned> {
+        let mut draining = onward.draining;
+        let mut farewell = match self.hears(&onward.read) {
             Io::Farewell(farewell) => Some(farewell),
             Io::Answer(frame) => {
-                self.rest = frame;
+                self.rest.extend(frame);
                 None
             }
             _ => None,
         };
-        while farewell.is_none() {
-            farewell = self.writes(&mut draining).await;
-            if farewell.is_none() {
-                farewell = self.lends(&mut draining).await;
+        async move {
+            while farewell.is_none() {
+                // In a box, as the farewell: while the shard writes, which is most of the time, neither needs room.
+                farewell = Box::pin(self.writes(&mut draining)).await;
+                if farewell.is_none() {
+                    farewell = self.lends(&mut draining).await;
+                }
             }
+            let drains = *draining.borrow();
+            Box::pin(self.takes_leave(farewell?, drains)).await;
+            None
         }
-        let Some(farewell) = farewell else { return };
-        // The last word comes after what was begun.
+    }
+
+    /// Says the last word, after what was begun.
+    async fn takes_leave(&mut self, farewell: Farewell, drains: bool) {
         let (_, rest) = self.seat.take_back();
         self.rest.extend(rest);
         match (farewell, self.seat.kind) {
             (Farewell::Gone, _) => return,
-            (Farewell::Over(..), Kind::Sse) | (Farewell::Close(_), Kind::Sse) => self.rest.extend(LAST),
+            (Farewell::Over(..) | Farewell::Close(_), Kind::Sse) => self.rest.extend(LAST),
             (Farewell::Over(code, reason), Kind::Ws) => {
                 self.rest.extend(ws::encode(&Frame::close(Some(code), reason), None));
             }
             (Farewell::Close(frame), Kind::Ws) => self.rest.extend(ws::encode(&frame, None)),
         }
-        if *draining.borrow() {
+        if drains {
             // Bad weather ends with the stage: what is under way arrives now.
             self.tap.set_weather(crate::Weather::CLEAR);
         }

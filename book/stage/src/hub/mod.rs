@@ -132,7 +132,7 @@ impl Hub {
         let ticket = Ticket(Arc::clone(&self.0));
         let mut end = self.0.log.end();
         // An error means that the log is gone, which lives as long as this hub.
-        let _ = end.wait_for(|end| end.is_live || end.is_closed).await;
+        let _ = end.wait_for(|end| end.is_live || self.0.feed.is_closed()).await;
         ticket
     }
 
@@ -304,9 +304,9 @@ async fn stream_of_events(
     let (shard, tap) = (Arc::clone(hub.shard()), Arc::clone(&line));
     let mut response = dressed(after_head(
         &line,
-        Box::new(move |line, _, draining| {
+        Box::new(move |line, onward| {
             let guest = Guest::new(Kind::Sse, ticket, shard, line, tap, delivered, place);
-            Box::pin(guest.stay(draining, &[]))
+            Box::pin(guest.stay(onward))
         }),
     ));
     // The connection ends with the stream.
@@ -358,9 +358,9 @@ async fn socket(
     after_upgrade(
         &line,
         hyper::upgrade::on(&mut request),
-        Box::new(move |line, read, draining| {
+        Box::new(move |line, onward| {
             let guest = Guest::new(Kind::Ws, ticket, shard, line, tap, delivered, place);
-            Box::pin(async move { guest.stay(draining, &read).await })
+            Box::pin(guest.stay(onward))
         }),
     );
     let upgraded = [

@@ -1,9 +1,9 @@
-//! A connection that hyper hands over: it has read the request and sent the head of the answer, and is in the way of
-//! what follows.
+//! A connection that hyper hands over: it has read the request, perhaps sent the head of the answer, and is in the way
+//! of what follows.
 //!
-//! A stream of events has [`after_head`] for its body, a handshake calls [`after_upgrade`]. Both name a [`Successor`],
-//! who gets the [`Line`], weather and tap and all; what hyper held for the connection is freed. The exchange goes on
-//! for as long as the connection.
+//! A stream of events has [`after_head`] for its body, a handshake calls [`after_upgrade`]: there the exchange goes on
+//! for as long as the connection. Whoever answers by itself calls [`take_over`], and may give the line back. All name
+//! a [`Successor`], who gets the [`Line`], weather and tap and all; what hyper held for the connection is freed.
 
 use std::{
     convert::Infallible,
@@ -22,11 +22,26 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 
-use super::{Frames, Line, Socket, Tap};
+use super::{Frames, Inbound, Line, Socket, Tap};
+use crate::limits::Limits;
 
-/// Goes on with a line, given what was read from it already and whether the stage drains.
-pub(crate) type Successor =
-    Box<dyn FnOnce(Line, Bytes, watch::Receiver<bool>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+/// Goes on with a line.
+pub(crate) type Successor = Box<dyn FnOnce(Line, Onward) -> Succeeded + Send>;
+
+/// A successor at work, until it has no more use for the line.
+pub(crate) type Succeeded = Pin<Box<dyn Future<Output = Returned> + Send>>;
+
+/// What a successor is given besides the line.
+pub(crate) struct Onward {
+    /// What was read from the line already.
+    pub(crate) read: Bytes,
+    /// Whether the stage drains.
+    pub(crate) draining: watch::Receiver<bool>,
+    pub(crate) limits: Limits,
+}
+
+/// A line that is hyper's again, if it is.
+pub(crate) type Returned = Option<Line>;
 
 /// How far the handing over is.
 #[derive(Default)]
@@ -34,8 +49,8 @@ pub(super) enum Handing {
     /// Hyper keeps the line.
     #[default]
     Nobody,
-    /// The answer's head is on its way.
-    AfterHead(Successor),
+    /// Hyper flushes the line next.
+    WhenFlushed(Successor),
     /// The line comes out of hyper with an upgrade.
     AfterUpgrade(OnUpgrade, Successor),
     /// Here it is.
@@ -51,6 +66,14 @@ pub(crate) fn after_head(tap: &Arc<Tap>, successor: Successor) -> Body {
 pub(crate) fn after_upgrade(tap: &Tap, upgrade: OnUpgrade, successor: Successor) {
     tap.lasting.store(true, Ordering::Relaxed);
     tap.heard().handing = Handing::AfterUpgrade(upgrade, successor);
+}
+
+/// Lets `successor` take the line over as it is, with the request at hand not answered. Whoever calls this answers
+/// hyper nothing more.
+pub(crate) fn take_over(tap: &Tap, successor: Successor) {
+    // Hyper flushes a line whenever it has asked for an answer, whether or not there is something to be sent.
+    tap.heard().handing = Handing::WhenFlushed(successor);
+    tap.handing.store(true, Ordering::Release);
 }
 
 struct AfterHead {
@@ -69,8 +92,7 @@ impl hyper::body::Body for AfterHead {
         // Hyper asks for the body when it has written the head into its buffer; next it flushes that.
         if let Some(successor) = self.successor.take() {
             self.tap.lasting.store(true, Ordering::Relaxed);
-            self.tap.heard().handing = Handing::AfterHead(successor);
-            self.tap.handing.store(true, Ordering::Release);
+            take_over(&self.tap, successor);
         }
         Poll::Pending
     }
@@ -86,14 +108,14 @@ impl Tap {
     pub(crate) async fn handed(&self) -> Option<(Line, Bytes, Successor)> {
         let handing = {
             let mut heard = self.heard();
-            // The request has been answered, and no other follows.
+            // Nobody will ask how the request began.
             if !matches!(heard.handing, Handing::Nobody) {
                 heard.head = Vec::new();
             }
             std::mem::take(&mut heard.handing)
         };
         match handing {
-            Handing::Nobody | Handing::AfterHead(_) => None,
+            Handing::Nobody | Handing::WhenFlushed(_) => None,
             Handing::Handed(line, successor) => Some((line, Bytes::new(), successor)),
             Handing::AfterUpgrade(upgrade, successor) => {
                 // An error means that the connection ended before the answer was sent.
@@ -106,7 +128,8 @@ impl Tap {
 
 fn taken(upgraded: Upgraded) -> Option<(Line, Bytes)> {
     let parts = upgraded.downcast::<TokioIo<Line>>().ok()?;
-    Some((parts.io.into_inner(), parts.read_buf))
+    // A copy, for the original would keep the whole of hyper's buffer.
+    Some((parts.io.into_inner(), Bytes::copy_from_slice(&parts.read_buf)))
 }
 
 impl Line {
@@ -115,7 +138,7 @@ impl Line {
         self.tap.handing.store(false, Ordering::Relaxed);
         let mut heard = self.tap.heard();
         match std::mem::take(&mut heard.handing) {
-            Handing::AfterHead(successor) => {
+            Handing::WhenFlushed(successor) => {
                 let line = Self {
                     socket: self.socket.take(),
                     tap: Arc::clone(&self.tap),
@@ -132,6 +155,13 @@ impl Line {
         }
     }
 
+    /// Lets `bytes` be read again.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.inbound.get_or_insert_with(|| Box::new(Inbound::new())).put_back(bytes);
+        }
+    }
+
     /// The way past the weather, while there is none and nothing is under way.
     pub(crate) fn direct(&self) -> Option<Direct> {
         let is_under_way = self.outbound.as_ref().is_some_and(|outbound| !outbound.is_done());
@@ -141,6 +171,11 @@ impl Line {
 }
 
 impl Tap {
+    /// The request at hand, as far as it has been read, and whatever came after it.
+    pub(crate) fn request(&self) -> Vec<u8> {
+        self.heard().head.clone()
+    }
+
     /// Whether nobody hears the line and the sky is clear: what is sent on it may go straight to the socket.
     pub(crate) fn is_plain(&self) -> bool {
         !self.weathered.load(Ordering::Acquire) && !self.listening.load(Ordering::Relaxed)

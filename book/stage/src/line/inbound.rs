@@ -41,6 +41,12 @@ impl Inbound {
         self.parts.is_empty() && self.end.is_none()
     }
 
+    /// Lets these bytes be read before all others.
+    pub(super) fn put_back(&mut self, bytes: Bytes) {
+        self.bytes += bytes.len();
+        self.parts.push_front((Instant::now(), bytes));
+    }
+
     /// Reads what is due.
     pub(super) fn poll_read(
         &mut self,

@@ -424,3 +424,77 @@ async fn a_proxy_s_weather_and_an_old_http_have_the_stream_from_hyper() {
     behind.until_told(60).await;
     assert_eq!(ids(&behind.text), (1..=60).collect::<Vec<_>>());
 }
+
+/// Reads answers until this has come, and forgets them.
+async fn until_answered(line: &mut Streaming, words: &str) -> String {
+    line.until(words).await;
+    std::mem::take(&mut line.text)
+}
+
+#[tokio::test]
+async fn a_line_that_polls_may_ask_for_anything_else_in_any_weather() {
+    let play = Play::begin().await;
+    play.publish_all(1..=3).await;
+    let ask = |target: &str| play.request("GET", target, &[], "keep-alive");
+    let line = TcpStream::connect(play.address).await.unwrap();
+    let mut line = Streaming { line, text: String::new() };
+    for after in 0..3 {
+        // However its bytes are cut.
+        for part in ask(&format!("/feed/poll?after={after}")).as_bytes().chunks(7) {
+            line.line.write_all(part).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let told = until_answered(&mut line, "\"seq\":3,\"data\":{\"price\":3,\"symbol\":\"BMRI\"}}]}").await;
+        assert!(told.starts_with("HTTP/1.1 200 OK\r\n"), "{told}");
+        in_order(&told, &["content-security-policy: ", "\r\n\r\n{\"epoch\":\"1\",\"updates\":["]);
+        assert_eq!(told.matches("\"seq\"").count(), 3 - after, "{told}");
+    }
+    assert_eq!(play.tally(Technique::Poll), (1, 3), "each is an exchange that was delivered");
+    // A page of the book, then polls again.
+    line.line.write_all(play.request("HEAD", "/en/", &[], "keep-alive").as_bytes()).await.unwrap();
+    line.until("content-type: text/html").await;
+    assert!(until_answered(&mut line, "\r\n\r\n").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    play.until("the page is no exchange of the hub's", || play.tally(Technique::Poll).0 == 0).await;
+    line.line.write_all(ask("/feed/poll?after=9").as_bytes()).await.unwrap();
+    assert!(until_answered(&mut line, "\"title\":").await.starts_with("HTTP/1.1 409"));
+    // A poll that waits, and the next behind it on the same line.
+    let two = [ask("/feed/poll?after=3"), ask("/feed/poll?after=4")].concat();
+    line.line.write_all(two.as_bytes()).await.unwrap();
+    play.until("it waits", || play.tally(Technique::Poll).0 == 1).await;
+    play.publish(4).await;
+    until_answered(&mut line, "\"seq\":4").await;
+    play.publish(5).await;
+    until_answered(&mut line, "\"seq\":5").await;
+    // Weather meets the next that is asked, and the one that waits.
+    play.order("poll", Weather { bad_gateway: true, ..Weather::CLEAR });
+    line.line.write_all(ask("/feed/poll?after=5").as_bytes()).await.unwrap();
+    assert!(until_answered(&mut line, "the server.\n").await.contains("HTTP/1.1 502"));
+    play.order("poll", Weather::CLEAR);
+    play.until("nobody follows the market", || play.feed.subscribers() == 0).await;
+    line.line.write_all(ask("/feed/poll?after=5").as_bytes()).await.unwrap();
+    play.until("it waits", || play.feed.subscribers() == 1).await;
+    assert!(line.is_quiet());
+    play.order("poll", Weather { hold: true, ..Weather::CLEAR });
+    play.publish(6).await;
+    let is_under_way = || play.climate.tallies()[Technique::Poll as usize].1.queue > 0;
+    play.until("the answer is under way", is_under_way).await;
+    assert!(line.is_quiet(), "what is held does not arrive");
+    play.order("poll", Weather::CLEAR);
+    until_answered(&mut line, "\"seq\":6").await;
+    assert_eq!(play.climate.cut("poll".parse().unwrap()), 1);
+    assert_eq!(line.ending().await, Ending::Reset);
+}
+
+#[tokio::test]
+async fn a_poll_that_waits_is_let_go_with_the_stage_and_with_its_client() {
+    let mut play = Play::begin().await;
+    let mut waits = play.stream("/feed/poll?after=0", &[]).await;
+    let leaves = play.stream("/feed/poll?after=0", &[]).await;
+    play.until("both wait", || play.tally(Technique::Poll).0 == 2).await;
+    drop(leaves);
+    play.until("one has left", || play.tally(Technique::Poll).0 == 1).await;
+    play.stop.take().unwrap().send(()).unwrap();
+    waits.until("connection: close").await;
+    assert!(waits.text.starts_with("HTTP/1.1 204"), "{}", waits.text);
+    timeout(PATIENCE, &mut play.served).await.expect("the stage ends").unwrap();
+}
