@@ -95,7 +95,7 @@ impl Console {
         self.class.parts([
             ("state", class::state(&room)),
             ("ballot", class::ballot(&self.class, &room)),
-            ("call", class::called(&room)),
+            ("call", class::called(&self.class, &room)),
             ("members", html::members(&room, true)),
             ("notes", notes::drawn(&self.class.screen(), &self.class.pages)),
             ("feed", feed::drawn(&self.desk)),

@@ -236,26 +236,39 @@ pub(super) fn vote(class: &Class, room: &Room, token: &str) -> String {
     )
 }
 
-/// The pages that everyone can be asked to, as options.
+/// The pages that everyone can be asked to: the groups, and in each the address of a page and its name.
+fn groups(class: &Class) -> [(&'static str, Vec<(String, String)>); 3] {
+    let chapter = |page: &PageOutline| (format!("/en/{}", page.file), page.title.clone());
+    let lab = |lab: &Entry| {
+        (format!("/live/lab{}/", lab.number), format!("Lab {} live · {}", lab.number, lab.title))
+    };
+    let others =
+        [("/race", "The race"), ("/class/me", "Vote: the class’s own page"), ("/class", "The board")];
+    [
+        ("Chapters", class.pages.iter().map(chapter).collect()),
+        ("Labs", LABS.iter().map(lab).collect()),
+        ("Besides", others.map(|(path, name)| (path.to_owned(), name.to_owned())).into()),
+    ]
+}
+
+/// These pages as options.
 pub(super) fn places(class: &Class) -> String {
-    let option = |path: &str, words: &str| format!("<option value=\"{path}\">{}</option>", escape(words));
-    let pages: String = class
-        .pages
-        .iter()
-        .map(|page: &PageOutline| option(&format!("/en/{}", page.file), &page.title))
-        .collect();
-    let labs: String = LABS
-        .iter()
-        .map(|lab: &Entry| {
-            option(&format!("/live/lab{}/", lab.number), &format!("Lab {} live · {}", lab.number, lab.title))
-        })
-        .collect();
-    let others = option("/race", "The race")
-        + &option("/class/me", "Vote: the class’s own page")
-        + &option("/class", "The board");
-    format!(
-        "<optgroup label=\"Chapters\">{pages}</optgroup><optgroup label=\"Labs\">{labs}</optgroup><optgroup label=\"Besides\">{others}</optgroup>"
-    )
+    let option = |(path, name): &(String, String)| {
+        format!("<option value=\"{}\">{}</option>", escape(path), escape(name))
+    };
+    let group = |(title, places): &(&str, Vec<_>)| {
+        format!("<optgroup label=\"{title}\">{}</optgroup>", places.iter().map(option).collect::<String>())
+    };
+    groups(class).iter().map(group).collect()
+}
+
+/// A link to where everyone is asked, by its name where it has one.
+pub(super) fn link(class: &Class, path: &str) -> String {
+    let page = path.split('#').next().unwrap_or_default();
+    let places = groups(class).into_iter().flat_map(|(_, places)| places);
+    let name = places.into_iter().find_map(|(place, name)| (place == page).then_some(name));
+    let name = name.unwrap_or_else(|| path.to_owned());
+    format!("<a href=\"{}\">{}</a>", escape(path), escape(&name))
 }
 
 #[cfg(test)]

@@ -132,10 +132,7 @@ fn drawn(class: &Class, token: &str, address: &str) -> Parts {
         html::escape(address)
     );
     let call = room.call().map_or_else(String::new, |call| {
-        format!(
-            "<p class=\"class-call\">The instructor asks you to <a href=\"{0}\">{0}</a>.</p>",
-            html::escape(&call.path)
-        )
+        format!("<p class=\"class-call\">The instructor asks you to {}.</p>", html::link(class, &call.path))
     });
     if !room.is_on() {
         let words = "<h1>No class is on</h1><p>It begins when the instructor opens the console. The book is <a href=\"/en/\">here</a> meanwhile.</p>";

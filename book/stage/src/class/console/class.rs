@@ -118,11 +118,11 @@ pub(super) fn ballot(class: &Class, room: &Room) -> String {
 }
 
 /// Where everyone is asked to.
-pub(super) fn called(room: &Room) -> String {
+pub(super) fn called(class: &Class, room: &Room) -> String {
     room.call().map_or_else(String::new, |call| {
-        let path = html::escape(&call.path);
         format!(
-            "<p>Everyone is asked to <a href=\"{path}\">{path}</a>.</p><div class=\"stage-controls\">{}</div>",
+            "<p>Everyone is asked to {}.</p><div class=\"stage-controls\">{}</div>",
+            html::link(class, &call.path),
             html::button("call-off", "/instructor/class/call-off", &[], "", "Ask no longer")
         )
     })
