@@ -93,7 +93,7 @@ async fn events(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response
 
 /// A page of the book listens; the browser becomes one that can vote.
 async fn here(State(class): State<Arc<Class>>, headers: HeaderMap) -> Response {
-    if !class.room().is_on() {
+    if !class.has_news() {
         // Nothing to come back for: an EventSource stops at 204.
         return StatusCode::NO_CONTENT.into_response();
     }

@@ -8,7 +8,7 @@
 //! | `GET /class/me`, `/class/me/events` | a visitor's own page: a name, the question that is open |
 //! | `POST /class/me/name`, `/class/me/leave` | a name on the board, and off it |
 //! | `POST /class/vote` | a vote: `question=PAGE%23ID`, `answer=1` and so on |
-//! | `GET /class/here` | what a page of the book hears of the class, as an event stream; 204 while none is on |
+//! | `GET /class/here` | what a page of the book hears of the class, as an event stream; 204 while there is nothing to hear |
 //! | `POST /class/join`, `/class/report`, `/class/leave` | `cargo lab`: JSON in, see `member` |
 //! | `GET /instructor?key=…` | exchanges the one-time link for a cookie |
 //! | `GET /instructor`, `/instructor/events` | the console |
@@ -148,6 +148,11 @@ impl Class {
     /// What everyone is to know about the stage itself; nothing where there is nothing.
     fn notice(&self) -> Option<&'static str> {
         (self.health() != Health::Well).then_some(shared::AWAY)
+    }
+
+    /// Whether a page of the book has anything to hear: a class is on, or everyone is to know something.
+    fn has_news(&self) -> bool {
+        self.room().is_on() || self.notice().is_some()
     }
 
     /// What a page shows, with what everyone is to know.

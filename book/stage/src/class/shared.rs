@@ -363,9 +363,15 @@ impl Follower {
     }
 }
 
-/// What an update says; nothing, and a line in the log, if it is of another release.
+/// What an update says; nothing, and a line in the log, if it is of another release. (Why stays untold: that would
+/// quote what it says.)
 fn read(update: &Update) -> Option<Entry> {
-    Entry::deserialize(&update.data)
-        .inspect_err(|error| tracing::warn!(%error, seq = update.seq, "an entry of the class's log is not understood and left out: is another release of the stage running?"))
-        .ok()
+    let entry = Entry::deserialize(&update.data).ok();
+    if entry.is_none() {
+        tracing::warn!(
+            seq = update.seq,
+            "an entry of the class's log is not understood and left out: is another release of the stage running?"
+        );
+    }
+    entry
 }

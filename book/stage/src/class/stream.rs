@@ -136,7 +136,7 @@ impl<D: Fn(&Class) -> Option<Parts>> Follow<D> {
     }
 }
 
-/// Streams what concerns every page, until the class is over.
+/// Streams what concerns every page, until the class is over and nothing else is to be known.
 pub(super) fn here(class: Arc<Class>, headers: &HeaderMap, token: String) -> Response {
     let number = class.called.subscribe();
     let is_current = last_event(headers) == Some(&*id(&class, *number.borrow()));
@@ -153,8 +153,9 @@ pub(super) fn here(class: Arc<Class>, headers: &HeaderMap, token: String) -> Res
         let (data, goes_on) = {
             let room = class.room();
             let question = class.described(&room, &token);
-            let told = json!({ "era": room.era, "question": question, "call": room.call(), "store": class.notice() });
-            (told, room.is_on())
+            let notice = class.notice();
+            let told = json!({ "era": room.era, "question": question, "call": room.call(), "store": notice });
+            (told, room.is_on() || notice.is_some())
         };
         let event = Event::default().event(if goes_on { "class" } else { "over" });
         let event = event.id(id(&class, at)).retry(RETRY).data(data.to_string());

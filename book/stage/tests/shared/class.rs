@@ -388,6 +388,28 @@ async fn while_redis_is_away_everyone_is_told_and_nothing_is_lost_without_a_word
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_class_pages_are_told_that_redis_is_away_and_then_have_nothing_to_hear() {
+    let Some(mut redis) = Redis::start().await else { return };
+    let one = stage(&redis).await;
+    let here = async || ask(one.node.address, "/class/here", &[], "").await.expect("the stage answers");
+    assert_eq!(here().await.status(), 204);
+    redis.kill();
+    one.board("the notice", |page| page.contains(AWAY)).await;
+    let mut page = Events::of(here().await);
+    let mut told = async || {
+        let event = page.next().await.expect("the page is told");
+        let data: Value = serde_json::from_str(&event.data).expect("that is JSON");
+        (event.event_type, data["store"].as_str().map(str::to_owned))
+    };
+    let (kind, notice) = told().await;
+    assert_eq!((kind.as_str(), notice.is_some_and(|notice| notice.contains(AWAY))), ("class", true));
+    assert!(redis.begin().await);
+    assert_eq!(told().await, ("over".to_owned(), None));
+    assert!(page.next().await.is_none(), "the stream has an end");
+    assert_eq!(here().await.status(), 204);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stage_that_was_cut_off_has_all_of_it_afterwards() {
     let Some(redis) = Redis::start().await else { return };
     let gate = Gate::before(redis.port).await;
