@@ -252,6 +252,16 @@ impl Tap {
         self.listening.store(true, Ordering::Relaxed);
     }
 
+    /// Nobody watches the connection any more.
+    pub(crate) fn unwatch(&self) {
+        self.heard().watcher = None;
+    }
+
+    /// The exchange at hand.
+    pub(crate) fn exchange(&self) -> Exchange {
+        self.heard().exchange.clone()
+    }
+
     /// Whether anybody watches the connection.
     pub(crate) fn is_watched(&self) -> bool {
         self.listening.load(Ordering::Relaxed) && self.heard().watcher.is_some()

@@ -53,6 +53,13 @@ enum Joining {
     AtNext,
 }
 
+/// Whether nothing of interest goes on in this exchange: it is answered, or a page's own affair.
+pub(crate) fn is_quiet(Exchange { asked, answered }: &Exchange) -> bool {
+    let is_answered = answered.as_ref().is_some_and(|answer| !answer.is_stream && answer.status != 101);
+    let target = asked.split_once(' ').map_or("", |(_, target)| target);
+    is_answered || !is_spoken_on(target)
+}
+
 impl Watcher {
     /// Joins a connection in this exchange and this weather.
     pub(crate) fn new(

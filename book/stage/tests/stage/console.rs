@@ -369,11 +369,21 @@ async fn a_websocket_and_a_connection_of_many_exchanges_are_watched_by_whoever_c
     panel.until("in the midst of GET /live/lab2/updates?after=0").await;
     play.publish(6_100).await;
     polls.until("6100").await;
-    let again = play.request("GET", "/live/lab2/updates?after=1", &[], "keep-alive");
+    let again = play.request("GET", "/live/lab2/updates?after=1", &[("cookie", &cookie)], "keep-alive");
     polls.line.write_all(again.as_bytes()).await.unwrap();
     let wire = play.watched(&instructor, "#2 GET /live/lab2/updates?after=1").await;
     in_order(&wire, &["#1 200 application/json", "6100", "#2 GET"]);
     assert!(!wire.contains("Hello"), "what was watched before is another transcript: {wire}");
+    // It may take another connection for its next question, and is followed there.
+    play.publish(6_125).await;
+    polls.until("6125").await;
+    let mut next = play.stream("/live/lab2/updates?after=2", &[("cookie", &cookie)]).await;
+    play.publish(6_150).await;
+    next.until("6150").await;
+    in_order(
+        &play.watched(&instructor, "6150").await,
+        &["6125", "it goes on, from ", "#3 GET /live/lab2/updates?after=2", "6150"],
+    );
     play.refuses(&instructor, "/instructor/wire/watch", "line=127.0.0.1:1", "over already").await;
     play.refuses(&instructor, "/instructor/wire/watch", "line=", "named by the address").await;
 }

@@ -1,7 +1,8 @@
 //! The console's room of the wire: one connection, whosever it is, as it happens.
 //!
 //! One connection is watched at a time, by every device at the console. It is heard while anybody looks; who comes back
-//! after a while finds a note where nobody did. When it is over and its page comes back on another, that one is watched.
+//! after a while finds a note where nobody did. When it is over, or has nothing more to say, and its page goes on on another
+//! connection, that one is watched.
 
 use std::{
     convert::Infallible,
@@ -34,7 +35,7 @@ use crate::{
     line::Tap,
     live::{self, Follow},
     visitor::{Start, Visitor},
-    watcher::{PAGE, Watcher},
+    watcher::{PAGE, Watcher, is_quiet},
 };
 
 /// A connection that is watched.
@@ -72,7 +73,8 @@ pub(super) fn router() -> Router<Console> {
 impl Watched {
     /// Has the connection heard, if it is not: what was said while nobody looked is not in the transcript.
     fn listen(&self) {
-        if let Some(tap) = self.at().tap.upgrade().filter(|tap| !tap.is_watched()) {
+        let tap = self.at().tap.upgrade();
+        if let Some(tap) = tap.filter(|tap| !tap.is_watched()) {
             self.join(&tap);
         }
     }
@@ -82,12 +84,22 @@ impl Watched {
         tap.watch(|exchange| Box::new(Watcher::new(&self.transcript, &self.is_over, exchange, weather)));
     }
 
-    /// An exchange begins somewhere: perhaps it is the same page's, which has lost its connection.
+    /// An exchange begins somewhere: perhaps it is the same page's, which has lost its connection or takes another one
+    /// for what it asks next.
     fn notices(&self, who: &Who, tap: &Arc<Tap>) {
         let Some(peer) = who.peer.filter(|_| who.page.is_some() && who.is_like(&self.line)) else { return };
-        if !self.is_over() {
-            return;
-        }
+        let (is_over, before) = (self.is_over(), self.at().tap.upgrade());
+        let words = match before {
+            Some(before) if Arc::ptr_eq(&before, tap) => return,
+            Some(before) if !is_over => {
+                if !is_quiet(&before.exchange()) {
+                    return;
+                }
+                before.unwatch();
+                "goes on"
+            }
+            _ => "comes back",
+        };
         let weather = tap.weather();
         if weather.refuse {
             // As its client sees it: there is no connection.
@@ -95,7 +107,7 @@ impl Watched {
         }
         *self.at() = At { peer, tap: Arc::downgrade(tap) };
         self.is_over.store(false, Ordering::Relaxed);
-        self.transcript.narrate(PAGE, vec![(Place::Note, What::Note(format!("it comes back, from {peer}")))]);
+        self.transcript.narrate(PAGE, vec![(Place::Note, What::Note(format!("it {words}, from {peer}")))]);
         let watcher = Watcher::from_its_head(&self.transcript, &self.is_over, weather);
         tap.watch_from_its_head(Box::new(watcher));
     }
