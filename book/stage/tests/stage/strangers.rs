@@ -19,6 +19,8 @@
 //! | opens 10,000 connections | resets beyond the limit of an address | [`ten_thousand_connections_from_one_address_leave_room_for_others`] |
 //! | has the weather hold a line for ever | a cut after ten minutes | [`what_the_weather_holds_for_too_long_is_cut`] |
 //! | would steer another's race, or open a thousand | 404, a sentence | `race` |
+//! | stops reading, breaks frames or comes from elsewhere at `/feed/…` | the same as at the labs | `hub` |
+//! | lets what lets one in be logged | it is not | `log` |
 
 use std::{
     io::{self, Write},
