@@ -40,7 +40,7 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
     sync::{Notify, watch},
     time::timeout,
@@ -555,9 +555,9 @@ impl Socket {
             if let Err(error) = ready!(self.io.poll_read_ready(context)) {
                 break Err(error);
             }
-            match self.io.try_read_buf(buffer) {
+            match self.try_read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => break read.map(drop),
+                read => break read,
             }
         };
         match buffer.filled().get(before..) {
@@ -565,6 +565,25 @@ impl Socket {
             _ => self.tap.left.store(true, Ordering::Relaxed),
         }
         Poll::Ready(read)
+    }
+
+    /// Reads what there is.
+    fn try_read(&self, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
+        let room = buffer.remaining();
+        let mut read = Err(io::ErrorKind::WouldBlock.into());
+        let told = self.io.try_io(Interest::READABLE, || {
+            read = self.io.try_read_buf(buffer);
+            match &read {
+                // There was less than there is room for, so there is no more: a look saved. Whatever comes from here
+                // on is an event of its own (except on Windows, where it is one only after such a look).
+                Ok(count) if cfg!(not(windows)) && (1..room).contains(count) => {
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+                _ => Ok(()),
+            }
+        });
+        drop(told);
+        read.map(drop)
     }
 
     fn poll_write(
