@@ -225,7 +225,10 @@ impl Room {
     /// Is `other` from here on, whose question must be one of a book that `has` it; whoever looks on stays.
     pub(crate) fn become_like(&mut self, other: Self, has: impl FnOnce(Asked) -> bool) {
         let guests = std::mem::take(&mut self.guests);
-        let ballot = other.ballot.filter(|ballot| has(ballot.asked));
+        let ballot = other.ballot.filter(|ballot| has(ballot.asked)).map(|mut ballot| {
+            ballot.votes.retain(|_, answer| *answer < ballot.asked.answers);
+            ballot
+        });
         *self = Self { ballot, guests, ..other };
         self.guests.retain(|token, _| !self.members.contains_key(token));
     }

@@ -68,13 +68,14 @@ impl Screen {
     /// What the clock shows.
     pub(crate) fn spent(&self, now: u64) -> Duration {
         let before = self.spent.get(&self.page).copied().unwrap_or_default();
-        Duration::from_millis(before + self.since.map_or(0, |since| now.saturating_sub(since)))
+        Duration::from_millis(before.saturating_add(self.since.map_or(0, |since| now.saturating_sub(since))))
     }
 
     /// Adds what the clock has counted to the page on screen.
     fn add_up(&mut self, now: u64) {
         if let Some(since) = &mut self.since {
-            *self.spent.entry(self.page).or_default() += now.saturating_sub(*since);
+            let spent = self.spent.entry(self.page).or_default();
+            *spent = spent.saturating_add(now.saturating_sub(*since));
             *since = now;
         }
     }

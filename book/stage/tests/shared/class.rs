@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use feed_redis::Address;
+use feed_redis::{Address, Log, Shared};
 use hyper::{Response, body::Incoming, header};
 use serde_json::{Value, json};
 use tokio::time::{Duration, sleep};
@@ -471,6 +471,39 @@ async fn a_redis_that_has_forgotten_is_told_the_class_by_the_stages() {
     }
     assert_eq!(late.report(&sari, &[1, 2, 3]).await, 204);
     two.board("her progress", |page| page.contains("<b>3 of 7</b>")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_release_writes_into_the_log_is_left_out() {
+    let Some(redis) = Redis::start().await else { return };
+    let one = stage(&redis).await;
+    let instructor = one.instructor().await;
+    one.order(&instructor, "ask", QUESTION).await;
+    let log = Log { name: "beyond-fetch:class", whose: "class", capacity: 1_000, forgotten_after: None };
+    let log = Shared::open(&redis.address(), log).await.expect("Redis answers").feed();
+    let order = |order: Value| json!({ "by": "another-1", "what": { "order": order } });
+    let elsewhere = json!({ "page": 999, "question": 0, "answers": 3 });
+    for entry in [
+        json!("nonsense"),
+        json!({ "by": "another-0" }),
+        json!({ "by": "another-0", "what": { "room": {} } }),
+        order(json!({ "do": "dance" })),
+        order(json!({ "do": "ask", "asked": elsewhere })),
+        order(json!({ "do": "vote", "token": "t", "asked": elsewhere, "answer": 7 })),
+        order(json!({ "do": "turn", "page": 999, "now": u64::MAX })),
+        order(json!({ "do": "leave", "token": "" })),
+    ] {
+        log.publish(entry).await;
+    }
+    // The class goes on, and a stage that comes later reads the same.
+    assert_eq!(one.join("Sari").await.0, "Sari");
+    let late = stage(&redis).await;
+    for stage in [&one, &late] {
+        stage
+            .board("Sari and the question", |page| page.contains(">Sari<") && page.contains("0 votes"))
+            .await;
+        assert_eq!(stage.get("/instructor", &instructor).await.status, 200);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
