@@ -15,9 +15,10 @@ async fn send(play: &Play, target: &str, header: (&str, &str), body: &str) -> An
     play.send(&[request.as_bytes(), body.as_bytes()].concat()).await
 }
 
-/// Lets everything that these tests wait for be said once while nobody listens. A callsite that another test meets for
-/// the first time, just while a subscriber begins, is deaf to that one for good.
+/// Lets everything that these tests wait for be said once. While there is one subscriber alone, a callsite that another
+/// thread is the first to meet is deaf to it; the next subscriber that begins is heard by all that were met before.
 async fn everything_is_said_once() {
+    let _first = Log::of("trace");
     let play = Play::begin().await;
     let cookie = play.visit_lab(5).await;
     play.ask("POST", "/live/lab5/-/cut?page=1", &[("cookie", &cookie)]).await;
