@@ -391,25 +391,7 @@ fn tag(text: &str, out: &mut Tokens) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The text a reader sees: tags gone, character references read.
-    fn seen(html: &str) -> String {
-        let mut text = String::new();
-        let mut inside = false;
-        for c in html.chars() {
-            match c {
-                '<' => inside = true,
-                '>' => inside = false,
-                c if !inside => text.push(c),
-                _ => {}
-            }
-        }
-        text.replace("&#10;", "\n")
-            .replace("&lt;", "<")
-            .replace("&gt;", ">")
-            .replace("&quot;", "\"")
-            .replace("&amp;", "&")
-    }
+    use crate::markdown::words as seen;
 
     const SAMPLES: [(&str, &str); 9] = [
         (

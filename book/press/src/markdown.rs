@@ -59,6 +59,22 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// The text of a piece of HTML as a reader sees it: tags gone, and what [`escape`] has written read.
+pub(crate) fn words(html: &str) -> String {
+    let mut text = String::new();
+    let mut inside = false;
+    for c in html.chars() {
+        match c {
+            '<' => inside = true,
+            '>' => inside = false,
+            c if !inside => text.push(c),
+            _ => {}
+        }
+    }
+    let read = text.replace("&#10;", "\n").replace("&lt;", "<").replace("&gt;", ">");
+    read.replace("&quot;", "\"").replace("&amp;", "&")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -113,7 +113,7 @@ pub(crate) fn draw(shown: &Shown, name: &str, labels: &Labels) -> String {
     };
     let drawing = Drawing {
         id: name.to_owned(),
-        title: title.map_or_else(|| labels.exchange.to_owned(), |title| plain(&title)),
+        title: title.map_or_else(|| labels.exchange.to_owned(), |title| markdown::words(&title)),
         ..Drawing::default()
     };
     let svg = draw::svg(&shown.transcript, &drawing).replace('\n', " ");
@@ -127,21 +127,6 @@ pub(crate) fn draw(shown: &Shown, name: &str, labels: &Labels) -> String {
         "<figure class=\"exchange{technique}\"{id}>{drawing}{caption}<details class=\"in-words\"><summary>{}</summary>{list}</details></figure>",
         labels.in_words
     )
-}
-
-/// The words of a piece of HTML.
-fn plain(html: &str) -> String {
-    let mut text = String::new();
-    let mut inside = false;
-    for c in html.chars() {
-        match c {
-            '<' => inside = true,
-            '>' => inside = false,
-            c if !inside => text.push(c),
-            _ => {}
-        }
-    }
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What a widget is: a state that takes actions and gives a tree to be seen.
 
+pub(crate) use wire::draw::grouped;
+
 use std::fmt::{self, Display, Formatter};
 
 /// A widget's state.
@@ -276,20 +278,6 @@ impl Display for Escaped<'_> {
         }
         Ok(())
     }
-}
-
-/// A number, its digits in groups of three.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            // A blank at which no line breaks.
-            grouped.push('\u{a0}');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// `1 byte`, `1 024 bytes`.

@@ -32,7 +32,7 @@ use std::fmt::Write;
 
 use crate::transcript::{Data, Moment, Place, Transcript, What, When};
 use fit::{fit, width};
-pub use labels::Labels;
+pub use labels::{Labels, grouped};
 
 /// What a drawing needs besides its transcript.
 #[derive(Clone, Debug, Default)]
