@@ -440,6 +440,19 @@ impl Climate {
         *self.0.waiting() = waiting;
     }
 
+    /// What is ordered over a page of this visitor: for everybody, its lab, its technique, or the visitor.
+    pub(crate) fn over(&self, lab: u8, technique: Technique, visitor: u64) -> Weather {
+        let is_meant = |scope: &Scope| match *scope {
+            Scope::All => true,
+            Scope::Lab(number) => number == lab,
+            Scope::Technique(one) => one == technique,
+            Scope::Visitor(number) => number == visitor,
+        };
+        let orders = self.0.orders();
+        let meant = orders.iter().filter(|(scope, _)| is_meant(scope)).map(|(_, weather)| *weather);
+        meant.fold(Weather::CLEAR, Weather::and)
+    }
+
     /// A visitor's page has ordered other weather for itself.
     pub(crate) fn has_turned(&self, visitor: &Visitor, page: u32) {
         let orders = self.0.orders();

@@ -182,7 +182,13 @@ async fn page(
         .replace("{hint}", &entry.controls.iter().copied().map(hint).collect::<String>())
         .replace("{number}", &entry.number.to_string())
         .replace("{title}", entry.title)
-        .replace("{weather}", &weather::group(&visitor.weather(page)))
+        .replace(
+            "{weather}",
+            &weather::group(
+                &visitor.weather(page),
+                &house.climate.over(entry.number, entry.technique, visitor.number()),
+            ),
+        )
         .replace("{technique}", entry.technique.name())
         .replace("{mark}", entry.technique.mark())
         .replace("{chapter}", entry.chapter)

@@ -16,9 +16,16 @@ use crate::{guard, weather::Weather};
 const GROUP: &str = include_str!("../../web/weather.html");
 const FIELDS: &str = include_str!("../../web/weather-fields.html");
 
-/// The group of controls, as the page shows it in this weather.
-pub(super) fn group(weather: &Weather) -> String {
-    GROUP
+/// The group of controls, as the page shows it in this weather, and in what the instructor has ordered over it.
+pub(super) fn group(weather: &Weather, over: &Weather) -> String {
+    let over = match over.is_clear() {
+        true => String::new(),
+        // What is ordered later stands in the wire beside it.
+        false => format!(
+            "      <p class=\"stage-hint\" id=\"weather-over\">When you opened this page, the instructor had ordered weather for it: <strong>{over}</strong>.</p>\n"
+        ),
+    };
+    over + &GROUP
         .replace("{open}", if weather.is_clear() { "" } else { " open" })
         .replace("{now}", &weather.to_string())
         .replace("{fields}", &fields(weather))

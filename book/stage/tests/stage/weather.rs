@@ -482,3 +482,22 @@ async fn weather_that_cannot_be_made_is_refused_in_a_sentence_and_changes_nothin
     let large = play.post_form(target, &cookie, &format!("hold={}", "x".repeat(100_000))).await;
     assert_eq!(large.status, 413);
 }
+
+#[tokio::test]
+async fn a_page_says_what_was_ordered_over_it_when_it_is_opened() {
+    let play = Play::begin().await;
+    let cookie = play.visit().await;
+    let says = async |lab: u8| {
+        let page = play.ask("GET", &format!("/live/lab{lab}/"), &[("cookie", &cookie)]).await.body;
+        let said = page.split_once("the instructor had ordered weather for it: <strong>");
+        said.map(|(_, rest)| rest.split('<').next().unwrap().to_owned())
+    };
+    assert_eq!(says(3).await, None);
+    play.order("lab3", HOLD);
+    play.order("sse", late(80));
+    play.order("visitor2", late(900));
+    assert_eq!(says(3).await.as_deref(), Some("80 ms under way, hold"));
+    assert_eq!(says(5).await, None, "another lab is in the sun");
+    play.order("all", late(20));
+    assert_eq!(says(5).await.as_deref(), Some("20 ms under way"));
+}
