@@ -99,13 +99,13 @@ impl Market {
 
     /// The newest price of each symbol, in the order of symbols. Reading the log takes time.
     pub(crate) async fn prices(&self) -> BTreeMap<String, Update> {
-        let mut place = lock(&self.prices).place();
+        let mut place = lock(&self.prices).place_in(self.feed.epoch());
         let news = loop {
             match self.feed.after(place.clone()).await {
                 Ok(news) => break news,
                 // What was dropped is lost; what each symbol stands at is most likely in the rest.
                 Err(Missed::Gone { oldest }) => place.seq = oldest.saturating_sub(1),
-                // The log began anew, or was never read. From 0 one may always begin.
+                // The log has begun anew just now. From 0 one may always begin.
                 Err(Missed::OtherEpoch { now }) => place = Cursor { seq: 0, ..now },
             }
         };
@@ -169,8 +169,10 @@ impl Market {
 }
 
 impl Prices {
-    fn place(&self) -> Cursor {
-        Cursor { epoch: Some(self.epoch.clone()), seq: self.read_to }
+    /// How far this log has been read.
+    fn place_in(&self, epoch: &str) -> Cursor {
+        let seq = if self.epoch == epoch { self.read_to } else { 0 };
+        Cursor::from((epoch, seq))
     }
 
     /// What another log told is over: its numbers are.
