@@ -144,7 +144,13 @@ pause.addEventListener('click', async () => {
 });
 find('cut').addEventListener('click', async () => {
   const told = await race?.cut();
-  if (told) say(`${told.lines} lines were cut after update ${whole(told.head)}. For ${told.seconds} s nobody gets a new one.`);
+  if (!told) return;
+  const cut = `${told.lines} lines were cut after update ${whole(told.head)}.`;
+  say(`${cut} For ${told.seconds} s nobody gets a new one.`);
+  const words = said.textContent;
+  setTimeout(() => {
+    if (said.textContent === words) say(`${cut} Now there are new ones: who comes back, and with what?`);
+  }, told.seconds * 1_000);
 });
 for (const name of ['pace', 'payload']) {
   field(name).addEventListener('change', async () => {
