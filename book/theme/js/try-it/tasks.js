@@ -34,13 +34,13 @@ export class Tasks {
       const [sign, state] = [el('span', { class: 'sign', 'aria-hidden': 'true' }), el('span', { class: 'state' })];
       const title = check.todo === null ? 'Both halves' : `TODO ${check.todo}`;
       const { todo } = check;
+      const where = todo === null ? 'Contract' : 'Contract, hints';
       const item = el('li', {},
         sign,
         el('p', {}, el('b', {}, title), ' ', state, el('span', { class: 'contract' }, ...words(check.contract))),
         el('span', { class: 'try-links' },
           todo !== null && button('Code', () => go(todo), { 'aria-label': `Code of ${title}` }),
-          el('a', { href: `#${check.section}`, 'aria-label': todo === null ? `Contract of ${title}` : `Contract and hints of ${title}` },
-            todo === null ? 'Contract' : 'Contract, hints')));
+          el('a', { href: `#${check.section}`, 'aria-label': `${where} of ${title}` }, where)));
       this.#rows.set(check.name, { item, sign, state });
       this.#standing.set(check.name, 'unknown');
       return item;
