@@ -228,25 +228,36 @@ fn progress(lab: &Lab, reports: &[Report]) -> (usize, usize) {
     (todos().filter(passed).count(), todos().count())
 }
 
-/// Grades as many checks at once as the machine has cores, and tells the verdicts in the order of the checks.
+/// Grades several checks at once, as far as the machine has cores, and tells the verdicts in the order of the checks.
+///
+/// Those that run the student's server come one after another: a `static` of theirs is the same for all benches of this
+/// process, and which of two is quicker must decide nothing.
 fn side_by_side(
     checks: &[&Check],
     sources: &Sources,
     snapshots: &Path,
     mut tell: impl FnMut(&Check, Verdict),
 ) {
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(checks.len());
-    let next = AtomicUsize::new(0);
+    // From the end: there stand the checks that open pages, which take longest.
+    let (servers, clients): (Vec<_>, Vec<_>) =
+        checks.iter().rev().copied().partition(|check| check.runs_the_server());
     let (done, verdicts) = mpsc::channel();
+    let next = AtomicUsize::new(0);
+    let grade = |check: &Check, done: &mpsc::Sender<_>| {
+        let verdict = grade_on_a_thread(check, sources, snapshots, Patience::default());
+        // The receiver outlives the workers.
+        let _ = done.send((check.name, verdict));
+    };
+    let (grade, clients, next) = (&grade, &clients, &next);
     thread::scope(|scope| {
-        for _ in 0..workers {
-            let (next, done) = (&next, done.clone());
+        let server_done = done.clone();
+        scope.spawn(move || servers.into_iter().for_each(|check| grade(check, &server_done)));
+        let others = thread::available_parallelism().map_or(1, usize::from).saturating_sub(1);
+        for _ in 0..others.max(1).min(clients.len()) {
+            let done = done.clone();
             scope.spawn(move || {
-                // From the end: there stand the checks that open pages, which take longest.
-                while let Some(check) = checks.iter().rev().nth(next.fetch_add(1, Ordering::Relaxed)) {
-                    let verdict = grade_on_a_thread(check, sources, snapshots, Patience::default());
-                    // The receiver outlives the workers.
-                    let _ = done.send((check.name, verdict));
+                while let Some(check) = clients.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    grade(check, &done);
                 }
             });
         }
@@ -518,5 +529,46 @@ impl Paint {
             text.push('\n');
         }
         text.trim_end().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Bench, Failure, scene};
+
+    /// How many plays with a server are at it, and how many were at most.
+    static AT_ONCE: AtomicUsize = AtomicUsize::new(0);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+
+    async fn a_server_runs(_: Bench) -> Result<(), Failure> {
+        MOST.fetch_max(AT_ONCE.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        // The thread's time, not the bench's: as long as another check takes to begin.
+        thread::sleep(Duration::from_millis(30));
+        AT_ONCE.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    #[test]
+    fn what_runs_the_student_s_server_has_its_statics_to_itself() {
+        let check = |name, todo, file| Check {
+            name,
+            todo,
+            file,
+            contract: "It runs alone.",
+            section: "none",
+            experiment: "nothing",
+            scenes: &[scene!(a_server_runs, "A server runs.")],
+        };
+        let checks = [
+            check("todo_1", Some(1), "src/lib.rs"),
+            check("todo_2", Some(2), "src/lib.rs"),
+            check("both_halves", None, "web/client.js"),
+        ];
+        let mut told = Vec::new();
+        let nowhere = Path::new("there are no snapshots here");
+        side_by_side(&checks.each_ref(), &Sources::default(), nowhere, |check, _| told.push(check.name));
+        assert_eq!(told, ["todo_1", "todo_2", "both_halves"]);
+        assert_eq!(MOST.load(Ordering::SeqCst), 1, "so many servers ran at the same time");
     }
 }
