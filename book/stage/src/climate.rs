@@ -440,17 +440,9 @@ impl Climate {
         *self.0.waiting() = waiting;
     }
 
-    /// What is ordered over a page of this visitor: for everybody, its lab, its technique, or the visitor.
-    pub(crate) fn over(&self, lab: u8, technique: Technique, visitor: u64) -> Weather {
-        let is_meant = |scope: &Scope| match *scope {
-            Scope::All => true,
-            Scope::Lab(number) => number == lab,
-            Scope::Technique(one) => one == technique,
-            Scope::Visitor(number) => number == visitor,
-        };
-        let orders = self.0.orders();
-        let meant = orders.iter().filter(|(scope, _)| is_meant(scope)).map(|(_, weather)| *weather);
-        meant.fold(Weather::CLEAR, Weather::and)
+    /// What is ordered over the exchanges of `who`, beside what their page has ordered for itself.
+    pub(crate) fn over(&self, who: &Who) -> Weather {
+        ordered(&self.0.orders(), who, Weather::CLEAR)
     }
 
     /// A visitor's page has ordered other weather for itself.
@@ -508,8 +500,13 @@ fn tell(told: Told) {
 
 fn weather_of(orders: &BTreeMap<Scope, Weather>, who: &Who) -> Weather {
     let own = who.page.as_ref().map_or(Weather::CLEAR, |(visitor, page)| visitor.weather(*page));
-    let ordered = orders.iter().filter(|(scope, _)| who.is_in(**scope)).map(|(_, weather)| *weather);
-    ordered.fold(own, Weather::and)
+    ordered(orders, who, own)
+}
+
+/// What is ordered for `who`, on top of `own`.
+fn ordered(orders: &BTreeMap<Scope, Weather>, who: &Who, own: Weather) -> Weather {
+    let meant = orders.iter().filter(|(scope, _)| who.is_in(**scope)).map(|(_, weather)| *weather);
+    meant.fold(own, Weather::and)
 }
 
 impl Entry {

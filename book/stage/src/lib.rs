@@ -26,6 +26,7 @@ pub mod line;
 pub mod live;
 mod metrics;
 pub mod module;
+pub mod own_labs;
 mod race;
 pub mod server;
 pub mod site;

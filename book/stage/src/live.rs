@@ -176,19 +176,19 @@ async fn page(
         Market::Closed => "closed",
     };
     let entry = lab.entry;
+    let who = Who {
+        lab: Some(entry.number),
+        technique: entry.technique,
+        page: Some((Arc::clone(&visitor), page)),
+        peer: None,
+    };
     // The controls first: they have a place for the page's number themselves.
     let html = PAGE
         .replace("{controls}", &entry.controls.iter().copied().map(form).collect::<String>())
         .replace("{hint}", &entry.controls.iter().copied().map(hint).collect::<String>())
         .replace("{number}", &entry.number.to_string())
         .replace("{title}", entry.title)
-        .replace(
-            "{weather}",
-            &weather::group(
-                &visitor.weather(page),
-                &house.climate.over(entry.number, entry.technique, visitor.number()),
-            ),
-        )
+        .replace("{weather}", &weather::group(&visitor.weather(page), &house.climate.over(&who)))
         .replace("{technique}", entry.technique.name())
         .replace("{mark}", entry.technique.mark())
         .replace("{chapter}", entry.chapter)

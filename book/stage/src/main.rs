@@ -1,7 +1,5 @@
 //! `cargo stage`: the command line of the stage.
 
-mod own_labs;
-
 use std::{
     env,
     io::{IsTerminal, Write, stderr, stdout},
@@ -16,7 +14,7 @@ use stage::{
     Limits, OwnLab, Site, Source, Stage, StageError, book,
     book::For,
     class::{address, keep::Keep},
-    module, server,
+    module, own_labs, server,
 };
 use tracing_subscriber::EnvFilter;
 

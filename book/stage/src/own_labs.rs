@@ -1,17 +1,17 @@
 //! A stage with a student's labs is another build of this program: one whose labs do not compile would be none at all.
 
-use std::{env, ffi::OsString, process::Command};
+use std::{env, process::Command};
 
-use stage::{OwnLab, StageError};
+use crate::{OwnLab, StageError, toolchain};
 
 /// Has cargo build the stage with these labs, and puts that in this one's place, with the arguments it was given.
 ///
 /// # Errors
 /// [`StageError::OwnLabs`] where they do not compile.
-pub(crate) fn serve_with(labs: &[OwnLab]) -> Result<(), StageError> {
+pub fn serve_with(labs: &[OwnLab]) -> Result<(), StageError> {
     let features: Vec<String> = labs.iter().map(|lab| lab.feature()).collect();
     let cargo = |verb: &str| {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+        let mut cargo = Command::new(toolchain::cargo());
         cargo.args([verb, "--package", "stage", "--features", &features.join(",")]);
         cargo
     };
