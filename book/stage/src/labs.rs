@@ -32,7 +32,7 @@ pub(crate) struct Entry {
     /// What can be broken here.
     pub(crate) controls: &'static [Control],
     /// Its folder, among the labs and among the solutions.
-    folder: &'static str,
+    pub(crate) folder: &'static str,
     app: fn(Feed) -> Router,
     /// The student's, in a stage that was built with it.
     own: Option<fn(Feed) -> Router>,

@@ -31,7 +31,7 @@
 mod weather;
 mod wire;
 
-use std::{convert::Infallible, fmt::Write, future::pending, sync::Arc};
+use std::{convert::Infallible, fmt::Write, future::pending, path::Path, sync::Arc};
 
 use axum::{
     Router,
@@ -75,12 +75,16 @@ struct House {
     climate: Climate,
 }
 
-/// The live rooms, with these labs, in this climate.
-pub(crate) fn router<S: Clone + Send + Sync + 'static>(labs: Vec<Lab>, climate: &Climate) -> Router<S> {
+/// The live rooms, with these labs of the repository at `root`, in this climate.
+pub(crate) fn router<S: Clone + Send + Sync + 'static>(
+    root: &Path,
+    labs: Vec<Lab>,
+    climate: &Climate,
+) -> Router<S> {
     let labs = labs.into_iter().map(Arc::new).collect();
     let visitors = Arc::<Visitors>::default();
     // The race's runners speak on paths of this room, since a visitor's cookie goes no further.
-    let race = race::router(&visitors, climate);
+    let race = race::router(root, &visitors, climate);
     let house = House { labs, visitors, climate: climate.clone() };
     let list = list(&house.labs);
     let text = |kind: &'static str, text: &'static str| {

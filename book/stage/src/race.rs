@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /race` | the page; its scripts and its style are under `/race/-/` |
 //! | `GET /live/race/` | leads there |
+//! | `GET /race/-/lab3/client.js` | lab 3's client, of the solution; those of the others alike |
 //! | `POST /live/race/-/begin` | begins this browser's race, and ends the one it had |
 //! | `/live/race/-/7/sse/…` | race 7's server for SSE; `fetch`, `poll`, `stream` and `ws` alike |
 //! | `/live/race/-/7/more/…` | the same as `sse`, for those who only hold a connection |
@@ -13,8 +14,8 @@
 //! | `POST /live/race/-/7/end` | the race is over |
 //!
 //! **What is reused.** The five servers are the solutions of labs 1 to 5, as they
-//! are, over a feed of the race's own; the page runs the labs' own `client.js`
-//! from where the labs serve them. Nothing of a technique is written again here.
+//! are, over a feed of the race's own; the page runs the solutions' own `client.js`,
+//! also where the stage serves a student's lab. Nothing of a technique is written again here.
 //! Their contracts differ, and the race shows it: labs 2 and 3 come back with a
 //! position; lab 1 is told the newest price and nothing before it; lab 4's
 //! commentary (a question that begins with *follow*) and lab 5's floor begin with
@@ -42,7 +43,7 @@ mod run;
 mod runs;
 mod settings;
 
-use std::sync::Arc;
+use std::{path::Path as FilePath, sync::Arc};
 
 use axum::{
     Extension, Json, Router,
@@ -57,6 +58,7 @@ use serde_json::json;
 use crate::{
     carry::carry,
     climate::{Climate, Who},
+    labs::LABS,
     live::{answer, weathered},
     server::Connection,
     visitor::Visitors,
@@ -89,6 +91,7 @@ pub(crate) struct House {
 
 /// The race's page, and its rooms among the live ones, where a visitor's cookie is sent.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>(
+    root: &FilePath,
     visitors: &Arc<Visitors>,
     climate: &Climate,
 ) -> Router<S> {
@@ -107,6 +110,10 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(
     for (path, kind, text) in FILES {
         let file = ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text);
         router = router.route(&format!("/race{path}"), get(async move || file));
+    }
+    for lab in &LABS {
+        let solution = host::with_page(Router::new(), root.join("solutions").join(lab.folder).join("web"));
+        router = router.nest_service(&format!("/race/-/lab{}", lab.number), solution);
     }
     router.with_state(Arc::new(house))
 }

@@ -137,7 +137,7 @@ impl Stage {
             .route("/", get(|| async { Redirect::temporary("/en/") }))
             .merge(health::router(&class, feed))
             .route("/metrics", metrics)
-            .merge(live::router(Lab::all(root, feed, own), &climate))
+            .merge(live::router(root, Lab::all(root, feed, own), &climate))
             .merge(hub.clone().router())
             .merge(class::router(Arc::clone(&class)))
             .merge(console.router())

@@ -112,5 +112,8 @@ async fn the_page_is_the_student_s_too() {
     let own = std::fs::read_to_string(root().join("labs/lab3-sse/web/client.js")).unwrap();
     assert!(client.ends_with(&own), "{client}");
     assert!(own.contains("TODO"), "lab 3 is as students begin it");
+    // The race is between what is finished.
+    let solution = std::fs::read_to_string(root().join("solutions/lab3-sse/web/client.js")).unwrap();
+    assert!(play.answer("/race/-/lab3/client.js").await.ends_with(&solution));
     play.end().await;
 }

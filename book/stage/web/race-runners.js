@@ -1,10 +1,10 @@
-// The five who run: the clients of labs 1 to 5, as the labs serve them, each at this race's own server.
+// The five who run: the clients of labs 1 to 5, as their solutions are, each at this race's own server.
 
-import { poll } from '/live/lab1/client.js';
-import { longPoll } from '/live/lab2/client.js';
-import { watchPrices } from '/live/lab3/client.js';
-import { ask } from '/live/lab4/client.js';
-import { joinFloor } from '/live/lab5/client.js';
+import { poll } from '/race/-/lab1/client.js';
+import { longPoll } from '/race/-/lab2/client.js';
+import { watchPrices } from '/race/-/lab3/client.js';
+import { ask } from '/race/-/lab4/client.js';
+import { joinFloor } from '/race/-/lab5/client.js';
 
 /** @typedef {import('./race-lane.js').Update} Update */
 /** @typedef {'fetch' | 'poll' | 'sse' | 'stream' | 'ws'} Technique */
