@@ -215,11 +215,6 @@ impl std::fmt::Debug for Scene {
 pub const SEEDS: [u64; 3] = [1, 2, 3];
 
 impl Check {
-    /// Whether the student's Rust runs in it: as the half that is graded, or as one of two.
-    pub(crate) fn runs_the_server(&self) -> bool {
-        self.todo.is_none() || self.file.ends_with(".rs")
-    }
-
     /// Plays every scene with every seed and says how the check stands.
     ///
     /// `settle` compares what was recorded with seed one to what is known of
