@@ -12,11 +12,11 @@ use axum::{
     routing::{get, post},
 };
 use feed::Feed;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
 use serde_json::json;
 #[allow(unused_imports, reason = "what the TODOs may call for")]
-use std::future::ready;
+use {futures_util::stream, std::future::ready};
 
 use model::{Answer, Model};
 

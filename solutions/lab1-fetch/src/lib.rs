@@ -22,6 +22,7 @@ use {
     axum::http::{StatusCode, header},
     market::{Attempt, Executed, lock},
     serde_json::json,
+    tokio::sync::OnceCell,
 };
 
 // ANCHOR: app
