@@ -131,12 +131,12 @@ impl Page {
     }
 
     /// The user leaves the page: `pagehide` on `window`, with `persisted` true
-    /// as for a page that is kept for the way back.
+    /// as for a page that is kept for the way back. Then the page is hidden.
     pub fn leave(&self) {
         self.0.engine.task(|_, dispatch| dispatch.call(("transition", "pagehide")));
     }
 
-    /// The user comes back to it: `pageshow` on `window`.
+    /// The user comes back to it: the page is visible, and then `pageshow` on `window`.
     pub fn return_to(&self) {
         self.0.engine.task(|_, dispatch| dispatch.call(("transition", "pageshow")));
     }

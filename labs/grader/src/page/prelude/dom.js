@@ -510,8 +510,11 @@ export const onVisibility = (hidden) => {
   fire(document, new Event('visibilitychange', { bubbles: true }));
 };
 
+// As HTML unloads and reactivates a document: hidden after `pagehide`, visible before `pageshow`.
 export const onTransition = (type) => {
+  if (type === 'pageshow') onVisibility(false);
   fire(globalThis, new PageTransitionEvent(type, { persisted: true }));
+  if (type === 'pagehide') onVisibility(true);
 };
 
 export const onOnline = (online) => {

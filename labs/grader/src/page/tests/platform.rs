@@ -62,7 +62,19 @@ fn the_bench_hides_the_page_leaves_it_and_takes_its_network() {
         play.page.set_online(true);
         play.said("said")
     });
-    assert_eq!(said, ["hidden", "visible", "pagehide true", "pageshow", "offline false", "online true"]);
+    assert_eq!(
+        said,
+        [
+            "hidden",
+            "visible",
+            "pagehide true",
+            "hidden",
+            "visible",
+            "pageshow",
+            "offline false",
+            "online true"
+        ]
+    );
 }
 
 #[test]
