@@ -64,7 +64,7 @@ async fn ask(
 // ANCHOR_END: app
 
 /// TODO 1: Each token is one event. It has no type of its own; its data is the
-/// token to the letter, whatever blanks and line breaks are in it.
+/// token, to the letter: with the blanks and line breaks that are in it.
 fn event(token: &str) -> Event {
     // ANCHOR: todo_1
     let _ = token;
@@ -72,8 +72,8 @@ fn event(token: &str) -> Event {
     // ANCHOR_END: todo_1
 }
 
-/// TODO 2: Tokens are money. Each is made while somebody listens and sent when
-/// it is made; once the client has gone, no more are made.
+/// TODO 2: A token is sent when it is made. When the client goes, the work
+/// stops: tokens are money.
 async fn respond(answer: Answer) -> Response {
     // ANCHOR: todo_2
     let whole: Vec<Event> = events(answer).collect().await;
@@ -81,9 +81,9 @@ async fn respond(answer: Answer) -> Response {
     // ANCHOR_END: todo_2
 }
 
-/// TODO 3: The status was sent long before the answer ends. So the stream
-/// itself says how it ended: an event `done` after the last token, or an event
-/// `error` with the reason, and nothing after it.
+/// TODO 3: After the last token comes one event `done`. If the model fails, one
+/// event `error` comes instead. Then the response ends. (The status was sent
+/// long before, so only the stream itself can say how it ended.)
 fn events(answer: Answer) -> impl Stream<Item = Event> + Send + 'static {
     // ANCHOR: todo_3
     answer.filter_map(|made| ready(made.ok().map(|token| event(&token))))

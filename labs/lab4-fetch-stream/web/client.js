@@ -7,9 +7,10 @@
  */
 
 /**
- * Reads an event stream (HTML § 9.2.6), however it is cut into chunks.
+ * Reads an event stream.
  *
- * TODO 4: `push` takes the next bytes and hands every event that they complete
+ * TODO 4: Bytes in, events out, wherever the bytes are cut: HTML § 9.2.6 to the
+ * letter. `push` takes the next bytes and hands every event that they complete
  * to `onEvent`, before it returns. `end` is called when there are no more.
  * `retry` is the last reconnection time that the stream has set, in
  * milliseconds; `undefined` until it has. README.md has the format's rules.
@@ -55,33 +56,38 @@ export async function ask(question, { url, token, onToken, signal }) {
   /** The event that ended the answer: its type. @type {'done' | 'error' | null} */
   let lastWord = null;
   let stopped = false;
-  /** Its signal goes into `fetch`. Who aborts it hangs up, and the server hears that. */
+  /** Its signal goes into `fetch`. Aborting it closes the connection, and the server notices that. */
   const line = new AbortController();
 
-  // TODO 5: POST `{ "question": … }` as JSON, with the headers Authorization,
-  // Content-Type and Accept; keep the `response`. Push its body, chunk by
-  // chunk, into an `EventStreamParser`. Each event of type `message` is a
-  // token: it goes to `text` and to `onToken`. `done` and `error` are the
-  // `lastWord`. A network that fails is no exception: it is how it ended.
+  // TODO 5: One POST asks the question as JSON, with three headers; the data of
+  // each `message` goes to `onToken` when it arrives, and to `text`. Send
+  // `{ "question": … }` with Authorization, Content-Type and Accept; keep the
+  // `response`. If `isAnswer()`, push its body, chunk by chunk, into an
+  // `EventStreamParser`. `done` and `error` are the `lastWord`. A network that
+  // fails is no exception: it is how it ended.
   async function converse() {
     // ANCHOR: todo_5
     throw new Error('TODO 5');
     // ANCHOR_END: todo_5
   }
 
-  // TODO 6: The line is at its end. Was that the end of the answer? Finished:
-  // the server said `done`. Failed: it said `error`, or there was no event
-  // stream at all. Anything else is truncated. None of these is asked again:
-  // a question is paid for.
-  /** @returns {Outcome} */
-  function outcome() {
-    // ANCHOR: todo_6
-    throw new Error('TODO 6');
-    // ANCHOR_END: todo_6
+  // TODO 6: Finished: the server said `done`. Failed: it said `error`, or there
+  // was no event stream at all. Anything else is truncated. None of these is
+  // asked again: a question is paid for.
+  // ANCHOR: todo_6
+  /** Whether `response` is the head of an answer. If it is not, nothing in its body is a token. */
+  function isAnswer() {
+    return response !== null;
   }
 
-  // TODO 7: `signal` has aborted: the user has heard enough. The server must
-  // hear it, and from now on nothing is shown, not even what is here already.
+  /** @returns {Outcome} */
+  function outcome() {
+    throw new Error('TODO 6');
+  }
+  // ANCHOR_END: todo_6
+
+  // TODO 7: `signal` has aborted: the request is aborted, nothing more is shown,
+  // and the outcome is `stopped`. Not even what is here already is shown.
   function stop() {
     // ANCHOR: todo_7
     throw new Error('TODO 7');
@@ -92,5 +98,6 @@ export async function ask(question, { url, token, onToken, signal }) {
   signal.addEventListener('abort', stop, { once: true });
   await converse();
   signal.removeEventListener('abort', stop);
-  return { outcome: stopped ? 'stopped' : outcome(), text };
+  // After the last word there was nothing left to stop.
+  return { outcome: stopped && !lastWord ? 'stopped' : outcome(), text };
 }

@@ -71,10 +71,12 @@ impl Model {
     /// Answers a question, one token at a time.
     ///
     /// *Follow …* is answered with a commentary without end: one token for each
-    /// update that is published from now on, the update's data as JSON.
+    /// update that is published from now on, a text as it is and all else as JSON.
     /// Anything else is answered with the prices of the symbols that the
-    /// question names, or of all: a token every 50 ms. A token is a word with
-    /// the blank or the line breaks before it; it has no carriage return in it.
+    /// question names, or of all: a token every 50 ms. Such a token is a word with
+    /// the blank or the line breaks before it.
+    ///
+    /// No token is empty, and none has a carriage return in it.
     ///
     /// Once the market closes the next item is an error, and the last.
     pub(crate) fn answer(&self, question: &str) -> Answer {
@@ -101,12 +103,20 @@ fn comment(feed: Feed) -> Answer {
     stream::unfold(Some((feed, updates)), |going_on| async {
         let (feed, mut updates) = going_on?;
         Some(match updates.recv().await {
-            Some(update) => (Ok(update.data.to_string()), Some((feed, updates))),
+            Some(update) => (Ok(remark(&update.data)), Some((feed, updates))),
             None if feed.is_closed() => (Err(ModelError::MarketClosed), None),
             None => (Err(ModelError::FellBehind), None),
         })
     })
     .boxed()
+}
+
+/// What an update is worth saying.
+fn remark(data: &Value) -> String {
+    match data.as_str() {
+        Some(text) if !text.is_empty() => without_cr(text),
+        _ => data.to_string(),
+    }
 }
 
 /// A script, written from the prices as they stand when the answer begins.
@@ -180,10 +190,9 @@ fn script(log: &[Update], question: &str) -> String {
 
 /// Cuts a text into words, each with the white space before it.
 fn tokens(text: &str) -> vec::IntoIter<String> {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut tokens = vec![String::new()];
     let mut before = ' ';
-    for letter in text.chars() {
+    for letter in without_cr(text).chars() {
         if letter.is_whitespace() && !before.is_whitespace() {
             tokens.push(String::new());
         }
@@ -191,4 +200,9 @@ fn tokens(text: &str) -> vec::IntoIter<String> {
         before = letter;
     }
     tokens.into_iter()
+}
+
+/// The text with LF at the end of every line.
+fn without_cr(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
 }

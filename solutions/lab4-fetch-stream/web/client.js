@@ -7,9 +7,10 @@
  */
 
 /**
- * Reads an event stream (HTML § 9.2.6), however it is cut into chunks.
+ * Reads an event stream.
  *
- * TODO 4: `push` takes the next bytes and hands every event that they complete
+ * TODO 4: Bytes in, events out, wherever the bytes are cut: HTML § 9.2.6 to the
+ * letter. `push` takes the next bytes and hands every event that they complete
  * to `onEvent`, before it returns. `end` is called when there are no more.
  * `retry` is the last reconnection time that the stream has set, in
  * milliseconds; `undefined` until it has. README.md has the format's rules.
@@ -27,7 +28,7 @@ export class EventStreamParser {
   #type = '';
   /** @type {string[]} */
   #data = [];
-  /** It outlives its block: an event without `id` bears the last one. */
+  /** It outlives its block: an event without `id` has the last one. */
   #lastEventId = '';
   /** @type {number | undefined} */
   #retry;
@@ -58,10 +59,9 @@ export class EventStreamParser {
 
   /** @param {string} text */
   #read(text) {
-    if (this.#afterCr && text !== '') {
-      this.#afterCr = false;
-      if (text.startsWith('\n')) text = text.slice(1);
-    }
+    // A chunk may be empty, or hold only a part of a character.
+    if (text === '') return;
+    if (this.#afterCr && text.startsWith('\n')) text = text.slice(1);
     this.#afterCr = text.endsWith('\r');
     const lines = (this.#line + text).split(/\r\n|\r|\n/);
     this.#line = /** @type {string} */ (lines.pop());
@@ -111,14 +111,15 @@ export async function ask(question, { url, token, onToken, signal }) {
   /** The event that ended the answer: its type. @type {'done' | 'error' | null} */
   let lastWord = null;
   let stopped = false;
-  /** Its signal goes into `fetch`. Who aborts it hangs up, and the server hears that. */
+  /** Its signal goes into `fetch`. Aborting it closes the connection, and the server notices that. */
   const line = new AbortController();
 
-  // TODO 5: POST `{ "question": … }` as JSON, with the headers Authorization,
-  // Content-Type and Accept; keep the `response`. Push its body, chunk by
-  // chunk, into an `EventStreamParser`. Each event of type `message` is a
-  // token: it goes to `text` and to `onToken`. `done` and `error` are the
-  // `lastWord`. A network that fails is no exception: it is how it ended.
+  // TODO 5: One POST asks the question as JSON, with three headers; the data of
+  // each `message` goes to `onToken` when it arrives, and to `text`. Send
+  // `{ "question": … }` with Authorization, Content-Type and Accept; keep the
+  // `response`. If `isAnswer()`, push its body, chunk by chunk, into an
+  // `EventStreamParser`. `done` and `error` are the `lastWord`. A network that
+  // fails is no exception: it is how it ended.
   async function converse() {
     // ANCHOR: todo_5
     const parser = new EventStreamParser(({ type, data }) => {
@@ -136,7 +137,8 @@ export async function ask(question, { url, token, onToken, signal }) {
     };
     const body = JSON.stringify({ question });
     response = await fetch(url, { method: 'POST', headers, body, signal: line.signal }).catch(() => null);
-    const reader = response?.body?.getReader();
+    // What is no answer is not read, and not waited for.
+    const reader = isAnswer() ? response?.body?.getReader() : null;
     while (reader && !lastWord) {
       // A body that breaks off ends here, as one that ends well.
       const chunk = await reader.read().catch(() => null);
@@ -149,22 +151,25 @@ export async function ask(question, { url, token, onToken, signal }) {
     // ANCHOR_END: todo_5
   }
 
-  // TODO 6: The line is at its end. Was that the end of the answer? Finished:
-  // the server said `done`. Failed: it said `error`, or there was no event
-  // stream at all. Anything else is truncated. None of these is asked again:
-  // a question is paid for.
-  /** @returns {Outcome} */
-  function outcome() {
-    // ANCHOR: todo_6
+  // TODO 6: Finished: the server said `done`. Failed: it said `error`, or there
+  // was no event stream at all. Anything else is truncated. None of these is
+  // asked again: a question is paid for.
+  // ANCHOR: todo_6
+  /** Whether `response` is the head of an answer. If it is not, nothing in its body is a token. */
+  function isAnswer() {
     const type = response?.headers.get('Content-Type') ?? '';
-    if (response?.status !== 200 || !/^text\/event-stream\s*(;|$)/i.test(type)) return 'failed';
-    if (lastWord === 'done') return 'finished';
-    return lastWord === 'error' ? 'failed' : 'truncated';
-    // ANCHOR_END: todo_6
+    return response?.status === 200 && /^text\/event-stream\s*(;|$)/i.test(type);
   }
 
-  // TODO 7: `signal` has aborted: the user has heard enough. The server must
-  // hear it, and from now on nothing is shown, not even what is here already.
+  /** @returns {Outcome} */
+  function outcome() {
+    if (!isAnswer() || lastWord === 'error') return 'failed';
+    return lastWord === 'done' ? 'finished' : 'truncated';
+  }
+  // ANCHOR_END: todo_6
+
+  // TODO 7: `signal` has aborted: the request is aborted, nothing more is shown,
+  // and the outcome is `stopped`. Not even what is here already is shown.
   function stop() {
     // ANCHOR: todo_7
     stopped = true;
@@ -176,5 +181,6 @@ export async function ask(question, { url, token, onToken, signal }) {
   signal.addEventListener('abort', stop, { once: true });
   await converse();
   signal.removeEventListener('abort', stop);
-  return { outcome: stopped ? 'stopped' : outcome(), text };
+  // After the last word there was nothing left to stop.
+  return { outcome: stopped && !lastWord ? 'stopped' : outcome(), text };
 }
