@@ -24,7 +24,7 @@ use crate::{
     check::{Check, Compared, Failure, Finding, Lab, Played, Scene, Standing, Verdict},
     class,
     report::{Report, Said, Voice, snapshot_transcript},
-    tape::Pulse,
+    tape::{CLIENT, Pulse},
 };
 
 /// How much real time a check may take. One that goes well needs a hundredth of it.
@@ -314,8 +314,12 @@ pub fn grade_on_a_thread(check: &Check, sources: &Sources, snapshots: &Path, pat
         if pulse.beats() != alive.0 {
             alive = (pulse.beats(), Instant::now());
         }
+        // If JavaScript can still be stopped, the verdict comes from the page, with the place.
+        if alive.1.elapsed() > patience.held * 3 / 5 && pulse.busy_with() == CLIENT {
+            pulse.ask_to_stop();
+        }
         if alive.1.elapsed() > patience.held {
-            return run_failed(check, held(&pulse.busy_with(), patience.held));
+            return run_failed(check, held(check, &pulse.busy_with(), patience.held));
         }
         if began.elapsed() > patience.longest {
             return run_failed(check, spinning(&pulse.last_busy_with(), patience.longest));
@@ -323,24 +327,39 @@ pub fn grade_on_a_thread(check: &Check, sources: &Sources, snapshots: &Path, pat
     }
 }
 
-fn held(busy_with: &str, time: Duration) -> String {
+/// Why nothing moves. Blames only what was seen at work, or what alone is left.
+fn held(check: &Check, busy_with: &str, time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if busy_with.starts_with("answering") {
         format!(
             "The server held its thread for {seconds} s while it was {busy_with}: a loop that never awaits, `std::thread::sleep`, or a lock that nobody gives back. Everything else on the server waits for it, too."
         )
+    } else if busy_with == CLIENT {
+        format!(
+            "The client's JavaScript ran for {seconds} s without giving the page back, and could not be stopped to see where. Look in web/client.js for a single call that has very much to do: sorting, copying or `JSON.stringify` of a list that only ever grows."
+        )
+    } else if runs_the_server(check) {
+        format!(
+            "Nothing moved for {seconds} s, and neither the client nor the handler of a request was at work: a task of the server blocks its thread, one that it has spawned (`tokio::spawn`, `on_upgrade`). Look there for a loop that never awaits, `std::thread::sleep`, or a lock that nobody gives back."
+        )
     } else {
         format!(
-            "Nothing moved for {seconds} s (it was {busy_with}): a task of the server blocks its thread, with a loop that never awaits, `std::thread::sleep`, or a lock that nobody gives back."
+            "Nothing moved for {seconds} s, and no code of yours was at work. Run the check once more; if it says so again, please report this as a fault of the grader."
         )
     }
 }
 
 fn spinning(last: &str, time: Duration) -> String {
     let seconds = time.as_secs_f64();
-    format!(
-        "The check was stopped after {seconds} s: a task wakes itself again and again without letting time pass (last seen {last}). Look for a loop around `yield_now`, or a `poll` that wakes its own waker."
-    )
+    if last == CLIENT {
+        format!(
+            "The check was stopped after {seconds} s: the client's JavaScript was at work all the time, in many short tasks. Look for a timer of a few milliseconds, or for something that is sent again and again without a pause."
+        )
+    } else {
+        format!(
+            "The check was stopped after {seconds} s: a task wakes itself again and again without letting time pass (last seen {last}). Look for a loop around `yield_now`, or a `poll` that wakes its own waker."
+        )
+    }
 }
 
 fn run_failed(check: &Check, sentence: String) -> Verdict {

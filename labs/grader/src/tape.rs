@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use tokio::{sync::watch, time::Instant};
@@ -38,10 +38,14 @@ struct PulseState {
     busy_with: Mutex<String>,
     /// What it was busy with before it began to wait.
     last_busy_with: Mutex<String>,
+    /// Set by the watchdog: the page's JavaScript is to end where it is.
+    is_to_stop: AtomicBool,
 }
 
 /// What a thread does that waits for time to pass or for bytes to arrive.
 const WAITING: &str = "waiting";
+/// What it does while the client is at work.
+pub(crate) const CLIENT: &str = "running the client's JavaScript";
 
 impl Pulse {
     /// How often it has beaten.
@@ -59,6 +63,22 @@ impl Pulse {
         lock(&self.0.last_busy_with).clone()
     }
 
+    /// Asks the page to stop its JavaScript at the next step at which it can.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn ask_to_stop(&self) {
+        self.0.is_to_stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the page was asked to.
+    pub(crate) fn is_to_stop(&self) -> bool {
+        self.0.is_to_stop.load(Ordering::Relaxed)
+    }
+
+    /// Beats; whoever is at work goes on with it.
+    fn beat(&self) {
+        self.0.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Beats, and says that the thread waits now.
     pub(crate) fn wait(&self) {
         self.turn_to(WAITING);
@@ -66,7 +86,7 @@ impl Pulse {
 
     /// Beats, and says what the thread turns to now.
     pub(crate) fn turn_to(&self, what: &str) {
-        self.0.beats.fetch_add(1, Ordering::Relaxed);
+        self.beat();
         let mut busy_with = lock(&self.0.busy_with);
         if *busy_with != what {
             what.clone_into(&mut busy_with);
@@ -130,7 +150,7 @@ impl Tape {
         let mut reel = self.reel();
         let ahead = reel.ahead;
         for mut moment in moments {
-            self.0.pulse.wait();
+            self.0.pulse.beat();
             if let When::At(ms) = &mut moment.when {
                 *ms = ms.saturating_add_signed(ahead);
             }

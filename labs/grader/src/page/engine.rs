@@ -17,12 +17,16 @@ use super::{
     loader::{self, Names, Texts},
     socket::Signal,
 };
+use crate::tape::CLIENT;
 
-/// What one task may burn: calls of the engine's interrupt handler, one for
-/// about 10,000 jumps and calls. It counts work, not time, and so stops a
-/// client at the same place on every machine: after hundredths of a second if
-/// it does nothing else, after half a second if every jump calls into the page.
-const FUEL: u64 = 300;
+/// What one task may burn, in jumps and calls; calls into the page cost more, see [`Host::spend`].
+/// It counts work, not time, and so stops a client at the same place on every machine: after
+/// hundredths of a second if it does nothing else, after half a second if it calls into the page.
+const FUEL: u64 = 300 * INTERRUPT;
+/// After about so many jumps and calls the engine calls its interrupt handler.
+const INTERRUPT: u64 = 10_000;
+/// So many callers of what was stopped are named.
+const CALLERS: usize = 3;
 /// How many microtasks one task may run.
 const MICROTASKS: u32 = 100_000;
 /// How many more run at most while the engine looks where they come from.
@@ -79,8 +83,13 @@ impl Engine {
             if let Some(tries) = world.looking.get() {
                 return look(&world, raw, tries);
             }
+            // What one call into the engine does is not counted. Where that takes long, the watchdog asks for an end.
+            if world.tape.pulse().is_to_stop() {
+                world.fuel.set(0);
+                return true;
+            }
             let left = world.fuel.get();
-            world.fuel.set(left.saturating_sub(1));
+            world.fuel.set(left.saturating_sub(INTERRUPT));
             left == 0
         })));
         let rejected: Rc<RefCell<Vec<Rejected>>> = Rc::default();
@@ -112,6 +121,7 @@ impl Engine {
         };
         engine.begin();
         engine.run(|ctx| engine.prepare(ctx));
+        engine.host.tape.pulse().wait();
         match engine.host.failure() {
             Some(failure) => Err(failure),
             None => Ok(engine),
@@ -345,7 +355,7 @@ impl Engine {
     fn begin(&self) {
         self.tasks.borrow_mut().total += 1;
         self.host.fuel.set(FUEL);
-        self.host.tape.pulse().turn_to("running the client's JavaScript");
+        self.host.tape.pulse().turn_to(CLIENT);
     }
 
     /// One call into JavaScript.
@@ -362,7 +372,7 @@ impl Engine {
     fn finish(&self) {
         self.microtasks();
         self.rejections();
-        self.host.tape.pulse().turn_to("waiting");
+        self.host.tape.pulse().wait();
     }
 
     fn microtasks(&self) {
@@ -501,7 +511,8 @@ fn classify(ctx: &Ctx<'_>, host: &Host, problem: CaughtError<'_>, surfaced: Surf
     let name = text("name");
     let message = text("message");
     if was_stopped {
-        return PageError::BusyLoop { place };
+        let callers = Place::frames(&stack).skip(1).take(CALLERS).collect();
+        return PageError::BusyLoop { place, callers };
     }
     let is_out_of_memory = match &problem {
         CaughtError::Value(value) => value.is_null() && surfaced == Surfaced::Uncaught,

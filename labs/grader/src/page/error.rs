@@ -29,7 +29,12 @@ impl Place {
     /// Frames look like `at name (file:line:column)` or `at file:line:column`;
     /// native frames and the bench's own are passed over.
     pub(super) fn from_stack(stack: &str) -> Place {
-        stack.lines().find_map(Place::from_frame).unwrap_or_default()
+        Place::frames(stack).next().unwrap_or_default()
+    }
+
+    /// The frames of the client's own code, innermost first.
+    pub(super) fn frames(stack: &str) -> impl Iterator<Item = Place> {
+        stack.lines().filter_map(Place::from_frame)
     }
 
     fn from_frame(frame: &str) -> Option<Place> {
@@ -118,6 +123,8 @@ pub enum PageError {
     BusyLoop {
         /// Where it was stopped.
         place: Place,
+        /// From where that was called, innermost first, as far as it is the client's own code: the loop may stand there.
+        callers: Vec<Place>,
     },
     /// One task queued microtasks without end.
     Microtasks {
@@ -167,7 +174,7 @@ impl PageError {
             | PageError::Syntax { place, .. }
             | PageError::Uncaught { place, .. }
             | PageError::Rejection { place, .. }
-            | PageError::BusyLoop { place }
+            | PageError::BusyLoop { place, .. }
             | PageError::Microtasks { place }
             | PageError::Storm { place, .. }
             | PageError::Memory { place }
@@ -238,15 +245,25 @@ impl fmt::Display for PageError {
                     " Nothing handled it: await it inside `try … catch`, or give it a `.catch(…)`."
                 })
             }
-            PageError::BusyLoop { place } => write!(
-                f,
-                "{place}: {} ran on and on without giving the page back (a loop or a \
-                 regular expression that never ends); let it end, or `await` something inside.",
-                match &place.function {
-                    Some(function) => format!("`{function}`"),
-                    None => "this".to_owned(),
+            PageError::BusyLoop { place, callers } => {
+                write!(
+                    f,
+                    "{place}: {} ran on and on without giving the page back (a loop or a \
+                     regular expression that never ends); let it end, or `await` something inside.",
+                    match &place.function {
+                        Some(function) => format!("`{function}`"),
+                        None => "this".to_owned(),
+                    }
+                )?;
+                for (index, caller) in callers.iter().enumerate() {
+                    f.write_str(if index == 0 { " The loop may stand in what called it: " } else { ", " })?;
+                    match &caller.function {
+                        Some(function) => write!(f, "`{function}` ({caller})")?,
+                        None => write!(f, "{caller}")?,
+                    }
                 }
-            ),
+                f.write_str(if callers.is_empty() { "" } else { "." })
+            }
             PageError::Microtasks { place } => write!(
                 f,
                 "{place}: more than 100,000 microtasks in one task; a promise chain or a \

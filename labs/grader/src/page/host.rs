@@ -32,6 +32,10 @@ use crate::{net::Lane, tape::Tape};
 
 /// More requests than this within one virtual second are a storm.
 const REQUESTS_A_SECOND: usize = 40;
+/// What a call into the page costs, in jumps and calls of JavaScript …
+const CALL: u64 = 100;
+/// … and how many bytes that go with it cost as much as one of them.
+const BYTES: usize = 16;
 
 /// The world of one page.
 pub(super) struct Host {
@@ -54,8 +58,7 @@ pub(super) struct Host {
     failure: RefCell<Option<PageError>>,
     failing: Notify,
     alive: Cell<bool>,
-    /// What is left of the current task's fuel, in calls of the engine's
-    /// interrupt handler.
+    /// What is left of the current task's fuel, in jumps and calls.
     pub(super) fuel: Cell<u64>,
     /// Set while the engine looks for the place of a storm of microtasks: how
     /// often it has looked so far.
@@ -145,6 +148,14 @@ impl Host {
             }
             failing.await;
         }
+    }
+
+    /// Takes the price of a call into the page off the task's fuel: the engine counts its own work only.
+    fn spend(&self, ctx: &Ctx<'_>, bytes: usize) -> rquickjs::Result<()> {
+        let cost = CALL + u64::try_from(bytes / BYTES).unwrap_or(u64::MAX);
+        let left = self.fuel.get().saturating_sub(cost);
+        self.fuel.set(left);
+        if left > 0 { Ok(()) } else { Err(Exception::throw_internal(ctx, "interrupted")) }
     }
 
     /// Notes that something went wrong; a fatal failure ends the page's life.
@@ -242,11 +253,13 @@ impl Host {
         let host = self.clone();
         object.set(
             "arm",
-            Function::new(ctx.clone(), move |id: u32, milliseconds: f64| {
+            Function::new(ctx.clone(), move |ctx: Ctx<'js>, id: u32, milliseconds: f64| {
+                host.spend(&ctx, 0)?;
                 // `as` saturates: a delay beyond all measure stays a far one.
                 let delay = Duration::from_millis((milliseconds as u64).min(1 << 40));
                 host.timers.borrow_mut().arm(id, Instant::now() + delay);
                 host.rearmed.notify_one();
+                rquickjs::Result::Ok(())
             })?,
         )?;
         let host = self.clone();
@@ -262,14 +275,17 @@ impl Host {
         let host = self.clone();
         object.set(
             "log",
-            Function::new(ctx.clone(), move |line: String| {
+            Function::new(ctx.clone(), move |ctx: Ctx<'js>, line: String| {
+                host.spend(&ctx, line.len())?;
                 host.console.borrow_mut().push(line);
+                rquickjs::Result::Ok(())
             })?,
         )?;
         let host = self.clone();
         object.set(
             "say",
-            Function::new(ctx.clone(), move |label: String, kind: String, text: String| {
+            Function::new(ctx.clone(), move |ctx: Ctx<'js>, label: String, kind: String, text: String| {
+                host.spend(&ctx, text.len())?;
                 let data = match kind.as_str() {
                     "json" => serde_json::from_str::<serde_json::Value>(&text)
                         .map_or(Data::Text(text), |value| Data::Json(value.to_string())),
@@ -277,28 +293,45 @@ impl Host {
                     _ => Data::Text(text),
                 };
                 host.tape.said(host.lane.client(), &label, data);
+                rquickjs::Result::Ok(())
             })?,
         )?;
         let host = self.clone();
         object.set(
             "absent",
             Function::new(ctx.clone(), move |ctx: Ctx<'js>, what: String, hint: String| {
-                host.fail(PageError::NotAvailable { what, hint, place: here(&ctx) });
+                host.spend(&ctx, 0)?;
+                // Only the first is reported, and looking for the place takes its time.
+                if host.failure().is_none() {
+                    host.fail(PageError::NotAvailable { what, hint, place: here(&ctx) });
+                }
+                rquickjs::Result::Ok(())
             })?,
         )
     }
 
     fn add_text<'js>(self: &Rc<Self>, ctx: &Ctx<'js>, object: &Object<'js>) -> rquickjs::Result<()> {
+        let host = self.clone();
         object.set(
             "encode",
-            Function::new(ctx.clone(), |ctx: Ctx<'js>, text: String| {
+            Function::new(ctx.clone(), move |ctx: Ctx<'js>, text: String| {
+                host.spend(&ctx, text.len())?;
                 ArrayBuffer::new_copy(ctx, text.as_bytes())
             })?,
         )?;
-        object.set("decode", Function::new(ctx.clone(), decode)?)?;
+        let host = self.clone();
+        object.set(
+            "decode",
+            Function::new(ctx.clone(), move |ctx: Ctx<'js>, array: TypedArray<'js, u8>, stream: bool| {
+                host.spend(&ctx, array.len())?;
+                rquickjs::Result::Ok(decode(array, stream))
+            })?,
+        )?;
+        let host = self.clone();
         object.set(
             "parseUrl",
-            Function::new(ctx.clone(), |ctx: Ctx<'js>, text: String, base: Option<String>| {
+            Function::new(ctx.clone(), move |ctx: Ctx<'js>, text: String, base: Option<String>| {
+                host.spend(&ctx, text.len())?;
                 let url = match base {
                     Some(base) => Url::parse(&base).and_then(|base| base.join(&text)),
                     None => Url::parse(&text),
@@ -306,9 +339,11 @@ impl Host {
                 url.ok().map(|url| url_parts(&ctx, &url)).transpose()
             })?,
         )?;
+        let host = self.clone();
         object.set(
             "changeUrl",
-            Function::new(ctx.clone(), |ctx: Ctx<'js>, href: String, part: String, value: String| {
+            Function::new(ctx.clone(), move |ctx: Ctx<'js>, href: String, part: String, value: String| {
+                host.spend(&ctx, href.len() + value.len())?;
                 let Ok(mut url) = Url::parse(&href) else {
                     return Ok(None);
                 };
@@ -329,23 +364,28 @@ impl Host {
                 url_parts(&ctx, &url).map(Some)
             })?,
         )?;
+        let host = self.clone();
         object.set(
             "parseQuery",
-            Function::new(ctx.clone(), |query: String| -> Vec<Vec<String>> {
+            Function::new(ctx.clone(), move |ctx: Ctx<'js>, query: String| {
+                host.spend(&ctx, query.len())?;
                 let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned();
-                pairs.map(|(name, value)| vec![name, value]).collect()
+                let pairs = pairs.map(|(name, value)| vec![name, value]);
+                rquickjs::Result::Ok(pairs.collect::<Vec<Vec<String>>>())
             })?,
         )?;
+        let host = self.clone();
         object.set(
             "writeQuery",
-            Function::new(ctx.clone(), |pairs: Vec<Vec<String>>| {
+            Function::new(ctx.clone(), move |ctx: Ctx<'js>, pairs: Vec<Vec<String>>| {
+                host.spend(&ctx, pairs.iter().flatten().map(String::len).sum())?;
                 let mut query = url::form_urlencoded::Serializer::new(String::new());
                 for pair in &pairs {
                     if let [name, value] = pair.as_slice() {
                         query.append_pair(name, value);
                     }
                 }
-                query.finish()
+                rquickjs::Result::Ok(query.finish())
             })?,
         )
     }
@@ -358,6 +398,7 @@ impl Host {
                 ctx.clone(),
                 move |ctx: Ctx<'js>, id: u32, request: Object<'js>| -> rquickjs::Result<()> {
                     let url: String = request.get("url")?;
+                    host.spend(&ctx, url.len())?;
                     let Ok(url) = Url::parse(&url) else {
                         return Err(Exception::throw_type(&ctx, "Invalid URL"));
                     };
@@ -438,15 +479,19 @@ impl Host {
         let host = self.clone();
         object.set(
             "sendText",
-            Function::new(ctx.clone(), move |id: u32, text: String| {
+            Function::new(ctx.clone(), move |ctx: Ctx<'js>, id: u32, text: String| {
+                host.spend(&ctx, text.len())?;
                 command(&host, id, Command::Text(text));
+                rquickjs::Result::Ok(())
             })?,
         )?;
         let host = self.clone();
         object.set(
             "sendBytes",
-            Function::new(ctx.clone(), move |id: u32, bytes: TypedArray<'js, u8>| {
+            Function::new(ctx.clone(), move |ctx: Ctx<'js>, id: u32, bytes: TypedArray<'js, u8>| {
+                host.spend(&ctx, bytes.len())?;
                 command(&host, id, Command::Binary(copy(&bytes)));
+                rquickjs::Result::Ok(())
             })?,
         )?;
         let host = self.clone();

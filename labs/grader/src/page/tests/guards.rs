@@ -140,6 +140,33 @@ fn a_busy_loop_is_stopped_at_its_place_and_cannot_be_caught() {
 }
 
 #[test]
+fn a_loop_that_calls_into_the_page_is_stopped_at_its_place() {
+    // The list grows as it is walked.
+    expect(
+        "export function f() {\n  const sent = [1];\n  const say = (text) => {\n    console.log(text);\n    \
+         sent.push(text);\n  };\n  for (const text of sent) say(text);\n}",
+        "client.js:",
+        "`f` (client.js:7:",
+    );
+    // Each call has a megabyte with it. What memory it takes and gives back nobody counts but us.
+    let large = "const large = 'x'.repeat(1 << 20);\nexport function f() {\n  ";
+    for call in [
+        "new TextEncoder().encode(large)",
+        "new URL(`/?${large}`, location.href)",
+        "new URLSearchParams(large)",
+        "console.log(large)",
+    ] {
+        expect(&format!("{large}for (;;) {call};\n}}"), "client.js:3", "`f` ran on and on");
+    }
+    // Nor does it help to catch that.
+    expect(
+        &format!("{large}for (;;) {{ try {{ new TextEncoder().encode(large); }} catch {{}} }}\n}}"),
+        "client.js:3",
+        "`f` ran on and on",
+    );
+}
+
+#[test]
 fn a_regular_expression_that_never_ends_is_stopped() {
     expect(
         "export function f(){\n  return /(a+)+$/.test('a'.repeat(40) + 'b');\n}",
