@@ -84,8 +84,8 @@ pub struct ListedCheck {
     pub name: &'static str,
     /// The TODO that it grades.
     pub todo: Option<u32>,
-    /// The contract, in one sentence.
-    pub contract: &'static str,
+    /// The contract, in a sentence or two.
+    pub contract: String,
     /// The student's file, from the lab's folder.
     pub file: &'static str,
     /// The section of the chapter that explains it: an anchor.
@@ -117,7 +117,7 @@ pub fn list() -> Vec<Listed> {
             .map(|check| ListedCheck {
                 name: check.name,
                 todo: check.todo,
-                contract: check.contract,
+                contract: lab.summary(check),
                 file: check.file,
                 section: check.section,
                 scenes: check

@@ -12,8 +12,8 @@ pub struct Graded {
     pub name: &'static str,
     /// `TODO 5`.
     pub title: String,
-    /// The contract, in one sentence.
-    pub contract: &'static str,
+    /// The contract, in a sentence or two.
+    pub contract: String,
     /// The student's file, from the lab's folder.
     pub file: &'static str,
     /// The line in it where the TODO stands, counted from 1.
@@ -119,7 +119,7 @@ impl From<Failure> for Outcome {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::NotStarted(todo) => Self::NotStarted { todo },
-            Failure::Broken(words) => Self::Broken { words },
+            Failure::Broken { words, .. } => Self::Broken { words },
             Failure::Panicked { message, place } => {
                 Self::Panicked { words: format!("The server panicked at {place}: {message}") }
             }

@@ -204,6 +204,17 @@ impl Feed {
         self
     }
 
+    /// A log whose first update has the number after `head`: those before it are gone.
+    ///
+    /// # Panics
+    /// If the feed has been cloned already.
+    #[must_use]
+    pub fn starting_after(mut self, head: u64) -> Self {
+        let shared = Arc::get_mut(&mut self.0).expect("the first number is set before the feed is shared");
+        shared.log.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()).head = head;
+        self
+    }
+
     /// The log's name. Positions of different epochs cannot be compared.
     pub fn epoch(&self) -> &str {
         self.0.epochs.now()

@@ -3,16 +3,21 @@
 use std::{cell::RefCell, future::Future, rc::Rc, time::Duration};
 
 use axum::Router;
-use tokio::{sync::mpsc, task::JoinHandle, time::sleep};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until},
+};
 use wire::{Moment, Place, Transcript, What, tap::Tally, transcript::Data};
 
 use crate::{
-    Failure, Page, PageError, Sources,
+    Failure, Page, PageError, SEEDS, Sources,
     client::Ask,
     net::Net,
     page::Opening,
     script::Script,
     serve,
+    sweep::{self, Disturbance, Disturbed},
     tape::{Mark, Tape},
     tasks::spawn_local,
 };
@@ -182,6 +187,101 @@ impl Bench {
         self.0.net.set_bandwidth(bytes_per_second);
     }
 
+    // ---- what a sweep disturbs
+
+    /// Waits until this play of a sweep is disturbed, and says by what; for ever in the undisturbed one.
+    pub async fn disturbed(&self) -> Disturbance {
+        let mut recorded = self.0.tape.recorded();
+        loop {
+            if let Some((what, _)) = self.disturbance() {
+                return what;
+            }
+            // The tape lives as long as the bench: it is never closed.
+            let _ = recorded.changed().await;
+        }
+    }
+
+    /// What this play has been disturbed by, and when; nothing if it has not been so far.
+    pub fn disturbance(&self) -> Option<(Disturbance, Mark)> {
+        self.0.tape.disturbance().map(|(what, at, _)| (what, at))
+    }
+
+    /// What was recorded after the disturbance, as it was at the time, with times by the clock; nothing without one.
+    pub fn since_disturbed(&self) -> Vec<Moment> {
+        let Some((_, _, count)) = self.0.tape.disturbance() else { return Vec::new() };
+        self.0.tape.recording().into_iter().skip(count).map(|(_, moment)| moment).collect()
+    }
+
+    /// Everything that was recorded so far, as it was at the time, each with its time by the clock in milliseconds.
+    pub fn recording(&self) -> Vec<(u64, Moment)> {
+        self.0.tape.recording()
+    }
+
+    /// Arranges for a disturbance.
+    pub(crate) fn disturb(&self, disturbed: Disturbed) {
+        if let Some(call) = disturbed.call {
+            self.0.tape.abort_inside(call);
+        }
+        let Some(at) = disturbed.at else { return };
+        let (bench, at) = (self.clone(), Instant::now() + Duration::from_millis(at));
+        spawn_local(async move {
+            sleep_until(at).await;
+            bench.0.tape.disturb(disturbed.what);
+            bench.make(disturbed).await;
+        });
+    }
+
+    /// Makes a disturbance, as far as it is the bench's to make.
+    async fn make(&self, disturbed: Disturbed) {
+        let pages: Vec<Page> = self.0.pages.borrow().clone();
+        let each = |act: &dyn Fn(&Page)| pages.iter().for_each(act);
+        match disturbed.what {
+            Disturbance::Abort => each(&|page| {
+                // What it makes the client throw is the page's failure, and heard of as such.
+                let _ = page.eval(sweep::abort(disturbed.number));
+            }),
+            Disturbance::Cut => self.cut().await,
+            Disturbance::Refuse => {
+                self.refuse();
+                self.cut().await;
+                self.wait_s(3).await;
+                self.accept();
+            }
+            Disturbance::Hide | Disturbance::HideLong => {
+                each(&|page| page.set_visibility(true));
+                self.wait_s(if disturbed.what == Disturbance::Hide { 5 } else { 70 }).await;
+                each(&|page| page.set_visibility(false));
+            }
+            Disturbance::Leave => {
+                each(&Page::leave);
+                self.wait_s(5).await;
+                each(&Page::return_to);
+            }
+            Disturbance::Offline => {
+                self.refuse();
+                each(&|page| page.set_online(false));
+                self.cut().await;
+                self.wait_s(5).await;
+                self.accept();
+                each(&|page| page.set_online(true));
+            }
+            Disturbance::OfflineOnly => {
+                each(&|page| page.set_online(false));
+                self.wait_s(5).await;
+                each(&|page| page.set_online(true));
+            }
+            Disturbance::Stall => {
+                self.hold();
+                self.wait_s(40).await;
+                self.heal();
+            }
+            Disturbance::AbortInside
+            | Disturbance::ClientGone
+            | Disturbance::Close
+            | Disturbance::Custom(_) => {}
+        }
+    }
+
     // ---- time and chance
 
     /// Lets time pass.
@@ -207,6 +307,20 @@ impl Bench {
     /// The seed of this play: payloads are drawn from it, so that no answer can be known beforehand.
     pub fn seed(&self) -> u64 {
         self.0.seed
+    }
+
+    /// Whether this is the plain play, which the snapshot holds: the others draw from what is awkward.
+    pub fn is_plain(&self) -> bool {
+        self.0.seed == SEEDS[0]
+    }
+
+    /// One of these, drawn from the seed; the first of them in the plain play.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn pick<T: Clone>(&self, choices: &[T]) -> T {
+        let index = if self.is_plain() { 0 } else { self.draw(choices.len() as u64) as usize };
+        choices[index].clone()
     }
 
     /// A number below `bound`, drawn from the seed.

@@ -2,12 +2,14 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
+use contract::Contract;
 use tokio::{runtime::Runtime, task::LocalSet, time::sleep};
 use wire::Transcript;
 
 use crate::{
     Bench, PageError, Sources,
     panics::{self, Panic},
+    sweep::{self, Disturbance, Disturbed},
     tape::{Pulse, Tape},
     tasks,
 };
@@ -28,8 +30,24 @@ pub struct Lab {
     pub folder: &'static str,
     /// The chapter's file in `book/src`.
     pub chapter: &'static str,
+    /// What it asks: the text of its `contract.md`.
+    pub contract: &'static str,
+    /// What students begin with: the text of `tests/start.txt`, which `cargo lab prove --accept` writes.
+    pub start: &'static str,
     /// What is checked, in the order of the TODOs.
     pub checks: &'static [Check],
+}
+
+impl Lab {
+    /// The contract, read. One that cannot be read has no sections: `cargo lab prove` says why.
+    pub fn contract(&self) -> Contract<'static> {
+        Contract::parse(self.contract).unwrap_or(Contract { sections: Vec::new() })
+    }
+
+    /// The contract of one check, in a sentence or two.
+    pub fn summary(&self, check: &Check) -> String {
+        self.contract().section(check.todo).map(|section| section.summary.clone()).unwrap_or_default()
+    }
 }
 
 /// What one TODO must do, and the scenes that show whether it does.
@@ -41,8 +59,6 @@ pub struct Check {
     pub todo: Option<u32>,
     /// The student's file, from the lab's folder.
     pub file: &'static str,
-    /// The contract, in one sentence.
-    pub contract: &'static str,
     /// The section of the chapter that explains it: an anchor.
     pub section: &'static str,
     /// One experiment that shows more.
@@ -58,18 +74,41 @@ pub struct Scene {
     pub name: &'static str,
     /// What happens in it, in one sentence.
     pub says: &'static str,
-    /// The play. [`scene!`](crate::scene) makes one of an async function.
+    /// The clauses of the contract that it checks, by name (`2.once`). A difference from its snapshot, and a failure
+    /// that names no clause, is of the first.
+    pub clauses: &'static [&'static str],
+    /// What it is disturbed by, at each of its moments. A scene with disturbances is a sweep: it has no snapshot.
+    pub disturbances: &'static [Disturbance],
+    /// The play. [`scene!`](crate::scene) and [`sweep!`](crate::sweep) make one of an async function.
     pub play: fn(Bench) -> Play,
 }
 
 /// A play under way.
 pub type Play = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 
-/// Makes a [`Scene`] of an `async fn(Bench) -> Result<(), Failure>` in scope.
+/// Makes a [`Scene`] of an `async fn(Bench) -> Result<(), Failure>` in scope: its name, the clauses that it checks, what
+/// happens.
 #[macro_export]
 macro_rules! scene {
     ($play:ident, $says:literal) => {
-        $crate::Scene { name: stringify!($play), says: $says, play: |bench| Box::pin($play(bench)) }
+        $crate::scene!($play, [], $says)
+    };
+    ($play:ident, [$($clause:literal),* $(,)?], $says:literal) => {
+        $crate::sweep!($play, [$($clause),*], [], $says)
+    };
+}
+
+/// Makes a sweep of such a function: its name, the clauses that it checks, what it is disturbed by, what happens.
+#[macro_export]
+macro_rules! sweep {
+    ($play:ident, [$($clause:literal),* $(,)?], [$($disturbance:expr),* $(,)?], $says:literal) => {
+        $crate::Scene {
+            name: stringify!($play),
+            says: $says,
+            clauses: &[$($clause),*],
+            disturbances: &[$($disturbance),*],
+            play: |bench| Box::pin($play(bench)),
+        }
     };
 }
 
@@ -78,8 +117,13 @@ macro_rules! scene {
 pub enum Failure {
     /// It came upon a TODO that nobody has begun (0 where the TODO does not say its number).
     NotStarted(u32),
-    /// The contract was broken, or kept waiting: a sentence for the student.
-    Broken(String),
+    /// The contract was broken, or kept waiting.
+    Broken {
+        /// The clause that was broken (`2.once`), where the check says which.
+        clause: Option<&'static str>,
+        /// What happened: a sentence for the student.
+        words: String,
+    },
     /// The server panicked.
     Panicked {
         /// Its words.
@@ -92,9 +136,31 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The contract was broken, in these words.
+    /// The contract was broken, in these words. Which clause is for the scene to say.
     pub fn broken(words: impl Into<String>) -> Self {
-        Self::Broken(words.into())
+        Self::Broken { clause: None, words: words.into() }
+    }
+
+    /// This clause of the contract was broken, in these words.
+    pub fn of(clause: &'static str, words: impl Into<String>) -> Self {
+        Self::Broken { clause: Some(clause), words: words.into() }
+    }
+
+    /// The same failure, of this clause unless it names another.
+    #[must_use]
+    pub fn or_of(self, clause: &'static str) -> Self {
+        match self {
+            Self::Broken { clause: None, words } => Self::Broken { clause: Some(clause), words },
+            other => other,
+        }
+    }
+
+    /// The clause that was broken, where it is known.
+    pub fn clause(&self) -> Option<&'static str> {
+        match self {
+            Self::Broken { clause, .. } => *clause,
+            _ => None,
+        }
     }
 }
 
@@ -116,21 +182,54 @@ pub struct Played {
     pub result: Result<(), Failure>,
     /// What the page logged to its console, line by line.
     pub console: Vec<String>,
+    /// Everything that was recorded, each with its time by the clock: the moments of a sweep.
+    pub(crate) recorded: Vec<(u64, wire::Moment)>,
 }
 
 impl Scene {
+    /// Whether it is a sweep, which has no snapshot.
+    pub fn is_sweep(&self) -> bool {
+        !self.disturbances.is_empty()
+    }
+
     /// Plays it from the start, by a clock of its own, with payloads and
     /// chance drawn from `seed`.
     ///
     /// `sources` are the client's files. The same sources, the same server and
     /// the same seed give the same transcript, to the letter.
     pub fn play(&self, sources: &Sources, seed: u64, pulse: &Pulse) -> Played {
+        self.disturbed(sources, seed, pulse, None)
+    }
+
+    /// Plays a sweep: undisturbed, and then with each disturbance at each moment, until a play fails.
+    ///
+    /// Gives the play that failed, and what it was disturbed by, in words that complete "When …". Without a failure it
+    /// is the undisturbed one.
+    pub fn sweep(&self, sources: &Sources, seed: u64, pulse: &Pulse) -> (Played, Option<String>) {
+        let undisturbed = self.play(sources, seed, pulse);
+        if undisturbed.result.is_err() {
+            return (undisturbed, None);
+        }
+        for planned in sweep::plan(self.disturbances, &undisturbed.recorded) {
+            let played = self.disturbed(sources, seed, pulse, Some(planned.disturbed));
+            if played.result.is_err() {
+                let when = format!("{}, {}", planned.disturbed.what.words(), planned.when);
+                return (played, Some(when));
+            }
+        }
+        (undisturbed, None)
+    }
+
+    fn disturbed(&self, sources: &Sources, seed: u64, pulse: &Pulse, disturbed: Option<Disturbed>) -> Played {
         panics::collect();
         let runtime = paused_runtime();
         let stage = LocalSet::new();
         tasks::block_on(&stage, &runtime, async {
             let tape = Tape::new(pulse.clone());
             let (bench, mut page_failed) = Bench::new(tape.clone(), sources.clone(), seed);
+            if let Some(disturbed) = disturbed {
+                bench.disturb(disturbed);
+            }
             let result = tokio::select! {
                 biased;
                 Some(error) = page_failed.recv() => Err(Failure::from(error)),
@@ -143,6 +242,7 @@ impl Scene {
                 transcript: bench.told(),
                 result: blame(result, panics::collected()),
                 console: bench.console(),
+                recorded: tape.recording(),
             }
         })
     }
@@ -203,6 +303,16 @@ pub struct Finding {
     pub failure: Option<Failure>,
     /// The page's console.
     pub console: Vec<String>,
+    /// What the play was disturbed by, where it is one of a sweep, in words that complete "When …".
+    pub disturbed: Option<String>,
+}
+
+impl Finding {
+    /// The clause that was broken: the failure's, else the scene's first.
+    pub fn clause(&self) -> Option<&'static str> {
+        let of_failure = self.failure.as_ref().and_then(Failure::clause);
+        of_failure.or_else(|| self.scene?.clauses.first().copied())
+    }
 }
 
 impl std::fmt::Debug for Scene {
@@ -213,6 +323,9 @@ impl std::fmt::Debug for Scene {
 
 /// Every scene is played once with each of these; the first is the one that snapshots hold.
 pub const SEEDS: [u64; 3] = [1, 2, 3];
+
+/// A sweep's plays are many: one seed is enough, and not the plain one.
+const SWEPT: u64 = 2;
 
 impl Check {
     /// Plays every scene with every seed and says how the check stands.
@@ -229,10 +342,14 @@ impl Check {
             .scenes
             .iter()
             .find_map(|scene| {
+                if scene.is_sweep() {
+                    let (played, disturbed) = scene.sweep(sources, SWEPT, pulse);
+                    return self.weigh(scene, played, Compared::Same, disturbed);
+                }
                 SEEDS.iter().find_map(|&seed| {
                     let played = scene.play(sources, seed, pulse);
                     let compared = if seed == SEEDS[0] { settle(scene, &played) } else { Compared::Same };
-                    self.weigh(scene, played, compared)
+                    self.weigh(scene, played, compared, None)
                 })
             })
             .unwrap_or(Standing::Passed);
@@ -240,11 +357,17 @@ impl Check {
     }
 
     /// Nothing if the scene went as it should.
-    fn weigh(&self, scene: &Scene, played: Played, compared: Compared) -> Option<Standing> {
+    fn weigh(
+        &self,
+        scene: &Scene,
+        played: Played,
+        compared: Compared,
+        disturbed: Option<String>,
+    ) -> Option<Standing> {
         let (expected, failure) = match (played.result, compared) {
             (Ok(()), Compared::Same) => return None,
             (Ok(()), Compared::Differs(expected)) => (Some(expected), None),
-            (Ok(()), Compared::Unusable(why)) => (None, Some(Failure::Broken(why))),
+            (Ok(()), Compared::Unusable(why)) => (None, Some(Failure::broken(why))),
             (Err(Failure::NotStarted(todo)), _) => {
                 return Some(match self.todo {
                     // A TODO beside this one: for a student who begins at the top both are not started.
@@ -262,6 +385,7 @@ impl Check {
             observed: played.transcript,
             failure,
             console: played.console,
+            disturbed,
         })))
     }
 }

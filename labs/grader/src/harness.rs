@@ -75,6 +75,8 @@ struct Wishes {
     skipped: Vec<String>,
     exact: bool,
     list: bool,
+    /// Say which clauses each scene checks, as JSON.
+    clauses: bool,
     ignored_only: bool,
     /// Play every scene this often and compare the transcripts with each other.
     repeat: Option<usize>,
@@ -95,6 +97,7 @@ impl Wishes {
             match flag.as_str() {
                 "--exact" => wishes.exact = true,
                 "--list" => wishes.list = true,
+                "--clauses" => wishes.clauses = true,
                 "--ignored" => wishes.ignored_only = true,
                 "--skip" => {
                     let name = needed("--skip")?;
@@ -154,6 +157,10 @@ pub fn main(lab: &Lab, package: &str, folder: &str) -> ExitCode {
         }
     };
     let wanted: Vec<_> = lab.checks.iter().filter(|check| wishes.want(check)).collect();
+    if wishes.clauses {
+        say!("{}", clauses(&wanted));
+        return ExitCode::SUCCESS;
+    }
     if wishes.list {
         for check in wanted {
             say!("{}: test", check.name);
@@ -164,6 +171,17 @@ pub fn main(lab: &Lab, package: &str, folder: &str) -> ExitCode {
         return repeat(&wanted, &folder.sources(), times);
     }
     grade(lab, package, &wanted, &folder)
+}
+
+/// `[{"scene": "todo_2_after_a_cut", "todo": 2, "clauses": ["2.once"]}, …]`
+fn clauses(checks: &[&Check]) -> String {
+    let scenes = checks.iter().flat_map(|check| {
+        check
+            .scenes
+            .iter()
+            .map(|scene| json!({ "scene": scene.name, "todo": check.todo, "clauses": scene.clauses }))
+    });
+    json!(scenes.collect::<Vec<_>>()).to_string()
 }
 
 fn grade(lab: &Lab, package: &str, wanted: &[&Check], folder: &Folder) -> ExitCode {
@@ -367,8 +385,9 @@ fn run_failed(check: &Check, sentence: String) -> Verdict {
         scene: None,
         expected: None,
         observed: Transcript::default(),
-        failure: Some(Failure::Broken(sentence)),
+        failure: Some(Failure::broken(sentence)),
         console: Vec::new(),
+        disturbed: None,
     };
     Verdict { check: check.name, standing: Standing::Failed(Box::new(finding)) }
 }
@@ -400,8 +419,11 @@ fn repeat(checks: &[&Check], sources: &Sources, times: usize) -> ExitCode {
         for scene in check.scenes {
             for seed in SEEDS {
                 let play = || {
-                    let played = scene.play(sources, seed, &Pulse::default());
-                    (played.transcript.to_string(), played.result)
+                    let (played, disturbed) = match scene.is_sweep() {
+                        true => scene.sweep(sources, seed, &Pulse::default()),
+                        false => (scene.play(sources, seed, &Pulse::default()), None),
+                    };
+                    (played.transcript.to_string(), played.result, disturbed)
                 };
                 let first = play();
                 match (1..times).map(|_| play()).find(|again| *again != first) {
@@ -475,6 +497,7 @@ fn write_report(package: &str, lab: &Lab, reports: &[Report]) -> io::Result<()> 
                 "file": report.file,
                 "line": report.line,
                 "contract": report.contract,
+                "clause": report.clause,
                 "verdict": report.verdict,
                 "message": report.text(),
             })
@@ -579,7 +602,6 @@ mod tests {
             name,
             todo,
             file,
-            contract: "It runs alone.",
             section: "none",
             experiment: "nothing",
             scenes: &[scene!(a_server_runs, "A server runs.")],

@@ -10,14 +10,17 @@
 //! needs stands in [`harness`] and [`class`].
 
 mod align;
+pub mod awkward;
 mod bench;
 mod check;
 #[cfg(not(target_family = "wasm"))]
 pub mod class;
 mod client;
+pub mod invariant;
 mod net;
 mod page;
 mod panics;
+mod region;
 mod report;
 mod script;
 mod serve;
@@ -25,6 +28,7 @@ mod session;
 mod socket;
 #[cfg(feature = "insta")]
 mod store;
+mod sweep;
 mod tape;
 mod tasks;
 
@@ -37,9 +41,11 @@ pub use check::{Check, Compared, Failure, Finding, Lab, Play, Played, SEEDS, Sce
 pub use client::{Answer, Ask, Event, EventStream, Item};
 pub use net::{Lane, Line};
 pub use page::{Page, PageError, Place, Sources, Spent, Storm};
+pub use region::{fingerprint, regions};
 pub use report::{Report, Said, Voice, snapshot_body, snapshot_transcript};
 pub use script::{Asked, Script, Stream};
 pub use session::Session;
 pub use socket::{Heard, Socket};
+pub use sweep::Disturbance;
 pub use tape::{Mark, Pulse, Tape};
-pub use wire;
+pub use {contract, wire};

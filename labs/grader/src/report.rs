@@ -4,11 +4,13 @@
 
 use std::fmt::Write;
 
-use wire::{Moment, Place, Transcript, What, When, transcript::Data};
+use wire::{Moment, Place, Transcript, What, When};
 
 use crate::{
     align::meet,
     check::{Check, Failure, Finding, Lab, Standing, Verdict},
+    invariant::bare,
+    region::is_unchanged,
 };
 
 /// Moments told before the first difference, and after it on either side.
@@ -24,8 +26,10 @@ pub struct Report {
     pub name: &'static str,
     /// `TODO 2`, or the name of the test in which both halves meet.
     pub title: String,
-    /// The contract, in one sentence.
-    pub contract: &'static str,
+    /// The contract, in a sentence or two.
+    pub contract: String,
+    /// The clause that was broken, with the lab's number: `3.2.once`. Nothing unless the check failed.
+    pub clause: Option<String>,
     /// The student's file.
     pub file: &'static str,
     /// The line in it where the TODO stands, counted from 1.
@@ -62,18 +66,28 @@ impl Report {
     /// Puts a verdict into words. `source` is the text of the student's file, if there is one.
     pub fn new(lab: &Lab, check: &Check, verdict: &Verdict, source: Option<&str>) -> Self {
         let line = source.and_then(|text| todo_line(text, check.todo?));
+        // *Not started* is said of what a student began with, and of nothing else. Where the file is not at hand, or the
+        // check is of both halves, the play knows best.
+        let unchanged = source.zip(check.todo).map(|(source, todo)| is_unchanged(lab.start, source, todo));
+        let mut clause = None;
         let (word, lines) = match &verdict.standing {
             Standing::Passed => ("passed", Vec::new()),
+            Standing::NotStarted if unchanged == Some(false) => ("failed", vec![reached_a_todo(check)]),
             Standing::NotStarted => ("not_started", Vec::new()),
             Standing::Waits(todo) => {
                 ("waits", vec![plain(format!("It needs TODO {todo}, which is not started."))])
             }
-            Standing::Failed(finding) => ("failed", Telling::new(lab, check, finding).told()),
+            Standing::Failed(_) if unchanged == Some(true) => ("not_started", Vec::new()),
+            Standing::Failed(finding) => {
+                clause = finding.clause().map(|name| format!("{}.{name}", lab.number));
+                ("failed", Telling::new(lab, check, finding).told())
+            }
         };
         Self {
             name: check.name,
             title: check.todo.map_or_else(|| "Both halves".to_owned(), |todo| format!("TODO {todo}")),
-            contract: check.contract,
+            contract: lab.summary(check),
+            clause,
             file: check.file,
             line,
             verdict: word,
@@ -112,6 +126,13 @@ fn todo_line(text: &str, todo: u32) -> Option<usize> {
     text.lines().position(stands_in).map(|index| index + 1)
 }
 
+/// For a TODO that was begun and still throws or panics as an unfinished one does.
+fn reached_a_todo(check: &Check) -> Said {
+    let left = if check.file.ends_with(".rs") { "a `todo!(…)`" } else { "a `throw new Error('TODO …')`" };
+    let words = format!("Your code reached {left} that is still in it: finish that branch, too.");
+    plain(format!("  {WHAT_HAPPENED:<15} {words}"))
+}
+
 fn plain(words: impl Into<String>) -> Said {
     Said { voice: Voice::Plain, words: words.into() }
 }
@@ -144,12 +165,14 @@ impl<'a> Telling<'a> {
             None => {}
         }
         let explained = difference.as_ref().and_then(|difference| difference.explain(&self.finding.observed));
-        match (&self.finding.failure, explained) {
-            // The check knows better than the picture.
-            (Some(failure), _) => self.label(WHAT_HAPPENED, &sentence(failure)),
-            (None, Some(explained)) => self.label(WHAT_HAPPENED, &explained),
-            (None, None) => {}
+        // The check knows better than the picture.
+        let happened = self.finding.failure.as_ref().map(sentence).or(explained);
+        if let Some(happened) = happened {
+            let when = self.finding.disturbed.as_ref();
+            let when = when.map_or_else(String::new, |when| format!("When {when}: "));
+            self.label(WHAT_HAPPENED, &format!("{when}{happened}"));
         }
+        self.name_the_clause();
         if let [.., last] = self.finding.console.as_slice() {
             self.label("The console", &format!("its last line is: {last}"));
         }
@@ -159,6 +182,15 @@ impl<'a> Telling<'a> {
             self.label("Hint", &format!("cargo lab hint {}.{todo}", self.lab.number));
         }
         self.lines
+    }
+
+    /// The contract's own words for what was broken.
+    fn name_the_clause(&mut self) {
+        let Some(name) = self.finding.clause() else { return };
+        let contract = self.lab.contract();
+        if let Some(clause) = contract.clause(name) {
+            self.label("The contract", &format!("{}.{name}: {}", self.lab.number, clause.text));
+        }
     }
 
     fn say(&mut self, words: &str) {
@@ -177,7 +209,7 @@ impl<'a> Telling<'a> {
         for moment in difference.before {
             self.tell(Voice::Context, ' ', moment, "");
         }
-        if difference.expected.is_empty() {
+        if difference.expected.is_empty() && difference.after.is_none() {
             self.lines
                 .push(Said { voice: Voice::Expected, words: "  - (nothing more)    expected".to_owned() });
         }
@@ -186,19 +218,30 @@ impl<'a> Telling<'a> {
         for (index, moment) in difference.expected.iter().take(told).enumerate() {
             self.tell(Voice::Expected, '-', moment, if index == 0 { "expected" } else { "" });
         }
-        if difference.observed.is_empty() {
+        if difference.observed.is_empty() && difference.after.is_none() {
             self.lines.push(Said { voice: Voice::Yours, words: "  + (nothing more)    yours".to_owned() });
         }
         for (index, moment) in difference.observed.iter().take(FROM_THERE).enumerate() {
             self.tell(Voice::Yours, '+', moment, if index == 0 { "yours" } else { "" });
         }
+        if let Some(after) = difference.after
+            && difference.observed.len() <= FROM_THERE
+        {
+            self.tell(Voice::Context, ' ', after, "");
+        }
         self.lines.push(plain(""));
     }
 
-    /// Where nobody knows what should have happened, the end of what did.
+    /// Where nobody knows what should have happened, the end of what did; in a play of a sweep from the disturbance on.
     fn show_what_happened(&mut self) {
         let moments = &self.finding.observed.moments;
-        for moment in &moments[moments.len().saturating_sub(BEFORE + FROM_THERE)..] {
+        let disturbed = self.finding.disturbed.as_ref().and_then(|words| {
+            let note = |moment: &Moment| matches!(&moment.what, What::Note(note) if words.starts_with(note.as_str()));
+            moments.iter().position(note)
+        });
+        let from = disturbed
+            .map_or(moments.len().saturating_sub(BEFORE + FROM_THERE), |at| at.saturating_sub(BEFORE));
+        for moment in moments[from..].iter().take(2 * (BEFORE + FROM_THERE)) {
             self.tell(Voice::Context, ' ', moment, "");
         }
         if !moments.is_empty() {
@@ -224,7 +267,7 @@ fn sentence(failure: &Failure) -> String {
     match failure {
         Failure::NotStarted(0) => "It came upon a TODO that is not started.".to_owned(),
         Failure::NotStarted(todo) => format!("It came upon TODO {todo}, which is not started."),
-        Failure::Broken(words) => words.clone(),
+        Failure::Broken { words, .. } => words.clone(),
         Failure::Panicked { message, place } => format!("The server panicked at {place}: {message}"),
         Failure::Page(error) => error.to_string(),
     }
@@ -236,6 +279,8 @@ struct Difference<'a> {
     /// What was expected from there on, up to where they agree again.
     expected: &'a [Moment],
     observed: &'a [Moment],
+    /// Where they agree again, if they do.
+    after: Option<&'a Moment>,
 }
 
 impl<'a> Difference<'a> {
@@ -247,6 +292,7 @@ impl<'a> Difference<'a> {
         }
         let (until_left, until_right) = meet(left, right).unwrap_or((left.len(), right.len()));
         Some(Self {
+            after: left.get(until_left),
             before: &expected[same.saturating_sub(BEFORE)..same],
             expected: &left[..until_left],
             observed: &right[..until_right],
@@ -337,16 +383,13 @@ fn explain_pair(expected: &Moment, yours: &Moment, difference: &Difference<'_>) 
                 a.as_deref().unwrap_or("that there is none")
             )
         }
+        (What::Response { headers: a, .. }, What::Response { headers: b, .. }) if a != b => {
+            headers_differ("The answer", a, b)
+        }
         (What::Request { headers: a, target: x, .. }, What::Request { headers: b, target: y, .. })
             if x == y && a != b =>
         {
-            match a.iter().find(|header| !b.contains(header)) {
-                Some((header, value)) => format!("The request should carry `{header}: {value}`."),
-                None => format!(
-                    "The request carries a header too many: `{}`.",
-                    b.last().map_or("", |(header, _)| header)
-                ),
-            }
+            headers_differ("The request", a, b)
         }
         (What::Request { target: a, .. }, What::Request { target: b, .. }) if a != b => {
             format!("The client asks for {b}; expected is {a}.")
@@ -358,11 +401,18 @@ fn explain_pair(expected: &Moment, yours: &Moment, difference: &Difference<'_>) 
     }
 }
 
-fn bare(data: &Data) -> String {
-    match data {
-        Data::Text(text) => format!("`{text}`"),
-        Data::Json(json) => shorten(json, 60),
-        Data::Bytes(length) => format!("{length} bytes"),
+/// Which header one message lacks, or has too much, or has with another value.
+fn headers_differ(whose: &str, expected: &[(String, String)], yours: &[(String, String)]) -> String {
+    let value = |name: &String| yours.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+    match expected.iter().find(|header| !yours.contains(header)) {
+        Some((name, should)) => match value(name) {
+            Some(is) => format!("{whose} has `{name}: {is}`; expected is `{name}: {should}`."),
+            None => format!("{whose} should have the header `{name}: {should}`."),
+        },
+        None => {
+            let more = yours.iter().find(|header| !expected.contains(header));
+            format!("{whose} has a header too many: `{}`.", more.map_or("", |(name, _)| name))
+        }
     }
 }
 
@@ -376,18 +426,19 @@ fn name(moment: &Moment) -> String {
     match &moment.what {
         What::Request { method, target, .. } => format!("The request {method} {target}"),
         What::Response { status, .. } => format!("The answer {status}"),
-        What::Body(_) => "The body".to_owned(),
+        What::Body(data) => format!("The body {}", bare(data)),
         What::Event { name, id: Some(id), .. } => format!("The event `{name}` with ID {id}"),
         What::Event { name, id: None, .. } => format!("An event `{name}` without ID"),
         What::Id(id) => format!("A block that only sets the ID {id}"),
         What::Retry(..) => "The reconnection time".to_owned(),
         What::Comment => "A comment".to_owned(),
         What::End => "The end of the stream".to_owned(),
-        What::Abort => "The client letting go".to_owned(),
-        What::Message(_) => "A message".to_owned(),
+        What::Abort => "The client closing the connection".to_owned(),
+        What::Message(data) => format!("The message {}", bare(data)),
         What::Ping => "A ping".to_owned(),
         What::Pong => "A pong".to_owned(),
-        What::Close(..) => "A close frame".to_owned(),
+        What::Close(Some(code), _) => format!("The close frame with code {code}"),
+        What::Close(None, _) => "A close frame without a code".to_owned(),
         What::Cut | What::Hold | What::Heal => "The weather".to_owned(),
         What::Refused => "A refused connection".to_owned(),
         What::Said(label, data) if moment.place == Place::Page => {
@@ -406,10 +457,11 @@ fn shorten(line: &str, width: usize) -> String {
     line.chars().take(width - 1).chain(['…']).collect()
 }
 
-/// Breaks words into lines of at most `width` characters, but never within a word.
+/// Breaks words into lines of at most `width` characters, but never within a word or between two backquotes: what is
+/// quoted keeps its spaces.
 fn wrap(words: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in words.split_whitespace() {
+    for word in unbreakable(words) {
         let line = lines.last_mut().expect("there is always a last line");
         if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
             lines.push(word.to_owned());
@@ -421,6 +473,27 @@ fn wrap(words: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The pieces of a text between which a line may be broken.
+fn unbreakable(text: &str) -> Vec<&str> {
+    let (mut pieces, mut from, mut quoted) = (Vec::new(), None, false);
+    for (index, char) in text.char_indices() {
+        if char == '`' {
+            // A quote that nothing closes is none.
+            quoted = !quoted && text[index + 1..].contains('`');
+        }
+        match (char.is_whitespace() && !quoted, from) {
+            (true, Some(start)) => {
+                pieces.push(&text[start..index]);
+                from = None;
+            }
+            (false, None) => from = Some(index),
+            _ => {}
+        }
+    }
+    pieces.extend(from.map(|start| &text[start..]));
+    pieces
 }
 
 /// The body of an insta snapshot: what stands below its header.

@@ -23,7 +23,7 @@ use crate::{
     net::Line,
     socket::Socket,
     tape::{Mark, Tape},
-    tasks::{spawn, task},
+    tasks::{spawn, spawn_local, task},
 };
 
 /// How long a check waits for a request that should be made at once.
@@ -83,6 +83,18 @@ impl Script {
             }
             Ok(None) | Err(_) => Ok(()),
         }
+    }
+
+    /// From here on answers every request as `answer` says, each in a task of its own, for as long as the play lasts.
+    pub fn answer_all<F: Future<Output = ()> + 'static>(
+        mut self,
+        mut answer: impl FnMut(Asked) -> F + 'static,
+    ) {
+        spawn_local(async move {
+            while let Some(asked) = self.asked.recv().await {
+                spawn_local(answer(asked));
+            }
+        });
     }
 
     /// Now.

@@ -8,6 +8,8 @@ use std::sync::{
 use tokio::{sync::watch, time::Instant};
 use wire::{Moment, Place, Transcript, What, When, tap::Lens, transcript::Data};
 
+use crate::sweep::Disturbance;
+
 /// Records a play. Clones write on the same tape.
 #[derive(Clone)]
 pub struct Tape(Arc<Shared>);
@@ -22,6 +24,13 @@ struct Shared {
 
 struct Reel {
     moments: Vec<Moment>,
+    /// Everything that was recorded, as it was at the time and by the clock: what a play retells later changes nothing here.
+    recording: Vec<(u64, Moment)>,
+    /// How often a client has told its page something.
+    calls: u64,
+    /// In which of these calls the signal is to be aborted.
+    abort_inside: Option<u64>,
+    disturbed: Option<(Disturbance, Mark, usize)>,
     /// How far the told time is ahead of the clock: see [`Tape::leave_open`].
     ahead: i64,
     exchanges: u32,
@@ -113,7 +122,16 @@ impl Tape {
     pub fn new(pulse: Pulse) -> Self {
         Self(Arc::new(Shared {
             start: Instant::now(),
-            reel: Mutex::new(Reel { moments: Vec::new(), ahead: 0, exchanges: 0, lens: Lens::default() }),
+            reel: Mutex::new(Reel {
+                moments: Vec::new(),
+                recording: Vec::new(),
+                calls: 0,
+                abort_inside: None,
+                disturbed: None,
+                ahead: 0,
+                exchanges: 0,
+                lens: Lens::default(),
+            }),
             recorded: watch::Sender::new(0),
             pulse,
         }))
@@ -129,9 +147,40 @@ impl Tape {
         &self.0.pulse
     }
 
-    /// What the client tells its user.
-    pub fn said(&self, client: Option<char>, label: &str, data: Data) {
+    /// What the client tells its user. Whether its signal is to be aborted before this call returns.
+    pub fn said(&self, client: Option<char>, label: &str, data: Data) -> bool {
         self.add(Place::Page, client, None, What::Said(label.to_owned(), data));
+        let aborts = {
+            let mut reel = self.reel();
+            reel.calls += 1;
+            reel.abort_inside == Some(reel.calls)
+        };
+        if aborts {
+            self.disturb(Disturbance::AbortInside);
+        }
+        aborts
+    }
+
+    /// Notes what a play is disturbed by, now.
+    pub(crate) fn disturb(&self, what: Disturbance) {
+        self.note(what.words());
+        let mut reel = self.reel();
+        reel.disturbed = Some((what, self.now(), reel.recording.len()));
+    }
+
+    /// What this play was disturbed by, when, and after how many recorded moments.
+    pub(crate) fn disturbance(&self) -> Option<(Disturbance, Mark, usize)> {
+        self.reel().disturbed
+    }
+
+    /// Has the signal aborted within the client's `call`th call to its page, counted from 1.
+    pub(crate) fn abort_inside(&self, call: u64) {
+        self.reel().abort_inside = Some(call);
+    }
+
+    /// Everything that was recorded, with its time by the clock.
+    pub(crate) fn recording(&self) -> Vec<(u64, Moment)> {
+        self.reel().recording.clone()
     }
 
     /// A narrator's line.
@@ -151,8 +200,9 @@ impl Tape {
         let ahead = reel.ahead;
         for mut moment in moments {
             self.0.pulse.beat();
-            if let When::At(ms) = &mut moment.when {
-                *ms = ms.saturating_add_signed(ahead);
+            if let When::At(ms) = moment.when {
+                reel.recording.push((ms, moment.clone()));
+                moment.when = When::At(ms.saturating_add_signed(ahead));
             }
             reel.moments.push(moment);
         }

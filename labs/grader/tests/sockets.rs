@@ -32,7 +32,7 @@ fn echo() -> Router {
 
 fn words(outcome: Result<(), Failure>) -> String {
     match outcome {
-        Err(Failure::Broken(words)) => words,
+        Err(Failure::Broken { words, .. }) => words,
         other => panic!("a broken contract should have been told: {other:?}"),
     }
 }

@@ -16,6 +16,8 @@ pub(crate) const ROOM: Room = Room {
         title: "prices on request, over plain HTTP",
         folder: "labs/lab1-fetch",
         chapter: "01-one-exchange.md",
+        contract: include_str!("../../../../labs/lab1-fetch/contract.md"),
+        start: include_str!("../../../../labs/lab1-fetch/tests/start.txt"),
         checks: &[client::TODO_4, client::TODO_5, client::TODO_6],
     },
     snapshots: snapshots!["lab1-fetch":

@@ -16,6 +16,8 @@ pub(crate) const ROOM: Room = Room {
         title: "the order that was filled, over long polling",
         folder: "labs/lab2-long-polling",
         chapter: "02-long-polling.md",
+        contract: include_str!("../../../../labs/lab2-long-polling/contract.md"),
+        start: include_str!("../../../../labs/lab2-long-polling/tests/start.txt"),
         checks: &[client::TODO_5, client::TODO_6, client::TODO_7],
     },
     snapshots: snapshots!["lab2-long-polling":

@@ -16,6 +16,8 @@ pub(crate) const ROOM: Room = Room {
         title: "the ticker, over Server-Sent Events",
         folder: "labs/lab3-sse",
         chapter: "03-server-sent-events.md",
+        contract: include_str!("../../../../labs/lab3-sse/contract.md"),
+        start: include_str!("../../../../labs/lab3-sse/tests/start.txt"),
         checks: &[client::TODO_5, client::TODO_6, client::TODO_7],
     },
     snapshots: snapshots!["lab3-sse":

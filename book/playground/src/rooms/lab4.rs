@@ -16,6 +16,8 @@ pub(crate) const ROOM: Room = Room {
         title: "an assistant that answers token by token",
         folder: "labs/lab4-fetch-stream",
         chapter: "04-streaming-with-fetch.md",
+        contract: include_str!("../../../../labs/lab4-fetch-stream/contract.md"),
+        start: include_str!("../../../../labs/lab4-fetch-stream/tests/start.txt"),
         checks: &[client::TODO_4, client::TODO_5, client::TODO_6, client::TODO_7],
     },
     snapshots: snapshots!["lab4-fetch-stream":

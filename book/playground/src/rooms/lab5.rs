@@ -16,6 +16,8 @@ pub(crate) const ROOM: Room = Room {
         title: "the trading floor, over WebSocket",
         folder: "labs/lab5-websocket",
         chapter: "05-websocket.md",
+        contract: include_str!("../../../../labs/lab5-websocket/contract.md"),
+        start: include_str!("../../../../labs/lab5-websocket/tests/start.txt"),
         checks: &[client::TODO_5, client::TODO_6, client::TODO_7, client::TODO_8],
     },
     snapshots: snapshots!["lab5-websocket":

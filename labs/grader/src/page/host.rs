@@ -292,8 +292,7 @@ impl Host {
                     "bytes" => Data::Bytes(text.parse().unwrap_or_default()),
                     _ => Data::Text(text),
                 };
-                host.tape.said(host.lane.client(), &label, data);
-                rquickjs::Result::Ok(())
+                rquickjs::Result::Ok(host.tape.said(host.lane.client(), &label, data))
             })?,
         )?;
         let host = self.clone();

@@ -23,7 +23,6 @@ pub(crate) const TODO_4: Check = Check {
     name: "todo_4_tells_an_answer_from_an_error",
     todo: Some(4),
     file: FILE,
-    contract: "The data, or an error that says which: HttpError, TimeoutError, AbortError.",
     section: "todo-4",
     experiment: "in the browser's console: (await fetch('/prices/NONE')).ok, and what `fetch` throws when the server is stopped.",
     scenes: &[
@@ -51,7 +50,6 @@ pub(crate) const TODO_5: Check = Check {
     name: "todo_5_polls_one_at_a_time",
     todo: Some(5),
     file: FILE,
-    contract: "One request at a time; what is new is shown once, and 304, failure and abort show nothing.",
     section: "todo-5",
     experiment: "open the lab's page with the network panel set to Slow 3G and an interval of ¼ s: how many requests are under way?",
     scenes: &[
@@ -74,7 +72,6 @@ pub(crate) const TODO_6: Check = Check {
     name: "todo_6_says_what_the_value_is_worth",
     todo: Some(6),
     file: FILE,
-    contract: "'loading', then 'fresh'; after a failure 'stale' if there is a value, 'error' if there is none.",
     section: "todo-6",
     experiment: "cargo run -p lab1-solution, open its page, stop the server with Ctrl-C, and start it again.",
     scenes: &[

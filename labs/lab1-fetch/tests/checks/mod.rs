@@ -13,6 +13,8 @@ pub(crate) const LAB: Lab = Lab {
     title: "prices on request, over plain HTTP",
     folder: "labs/lab1-fetch",
     chapter: "01-one-exchange.md",
+    contract: include_str!("../../contract.md"),
+    start: include_str!("../start.txt"),
     checks: &[
         server::TODO_1,
         server::TODO_2,

@@ -20,7 +20,6 @@ pub(crate) const TODO_1: Check = Check {
     name: "todo_1_says_not_modified",
     todo: Some(1),
     file: FILE,
-    contract: "Each 200 bears a tag of its own; whoever names it gets a 304 without a body.",
     section: "todo-1",
     experiment: "curl -i http://127.0.0.1:3001/prices/BMRI, and again with -H 'if-none-match: …' and the tag you got.",
     scenes: &[
@@ -41,7 +40,6 @@ pub(crate) const TODO_2: Check = Check {
     name: "todo_2_refuses_with_a_problem",
     todo: Some(2),
     file: FILE,
-    contract: "An error has the status that says what is wrong, and a problem document that says it in words.",
     section: "todo-2",
     experiment: "curl -i http://127.0.0.1:3001/prices/NONE, and POST what is no order: curl -i -d '{}' http://127.0.0.1:3001/orders",
     scenes: &[
@@ -57,7 +55,6 @@ pub(crate) const TODO_3: Check = Check {
     name: "todo_3_executes_an_order_once",
     todo: Some(3),
     file: FILE,
-    contract: "201, a Location, and one order for one key, however often and however close together it comes.",
     section: "todo-3",
     experiment: "open the lab's page, press Send twice with one key, and look at http://127.0.0.1:3001/orders.",
     scenes: &[

@@ -19,7 +19,6 @@ pub(crate) const BOTH_HALVES: Check = Check {
     name: "both_halves_meet",
     todo: None,
     file: "web/client.js",
-    contract: "Your client at your server: every new table is shown once, and what has not changed is a 304.",
     section: "lab",
     experiment: "cargo run -p lab1 and open its page; stop the lab with Ctrl-C, start it again, and watch.",
     scenes: &[

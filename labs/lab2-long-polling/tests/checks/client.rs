@@ -19,7 +19,6 @@ pub(crate) const TODO_5: Check = Check {
     name: "todo_5_asks_one_at_a_time_and_keeps_its_place",
     todo: Some(5),
     file: FILE,
-    contract: "One request at a time; every update shown once, in order; the next request asks for what follows it.",
     section: "todo-5",
     experiment: "cargo run -p lab2-solution, open its page, and watch the network panel: one line is always pending.",
     scenes: &[
@@ -35,7 +34,6 @@ pub(crate) const TODO_6: Check = Check {
     name: "todo_6_waits_longer_each_time_and_by_chance",
     todo: Some(6),
     file: FILE,
-    contract: "After a failure: 'reconnecting', and again after a wait drawn by chance, from 0 to 500 ms, 1 s, 2 s … 30 s; success starts over.",
     section: "todo-6",
     experiment: "log every wait, stop the server (Ctrl-C) for a minute, and start it again: with two tabs open, who comes first?",
     scenes: &[
@@ -57,7 +55,6 @@ pub(crate) const TODO_7: Check = Check {
     name: "todo_7_restarts_and_stops",
     todo: Some(7),
     file: FILE,
-    contract: "409 and 410: 'missed', and on from the position in the answer. Aborted: silence.",
     section: "todo-7",
     experiment: "cargo run -p lab2-solution, open its page, and press Stop: the line that was pending in the network panel is gone. Start, and restart the server: what does the page say?",
     scenes: &[

@@ -13,6 +13,8 @@ pub(crate) const LAB: Lab = Lab {
     title: "the order that was filled, over long polling",
     folder: "labs/lab2-long-polling",
     chapter: "02-long-polling.md",
+    contract: include_str!("../../contract.md"),
+    start: include_str!("../start.txt"),
     checks: &[
         server::TODO_1,
         server::TODO_2,

@@ -23,7 +23,6 @@ pub(crate) const TODO_1: Check = Check {
     name: "todo_1_answers_what_is_newer_at_once",
     todo: Some(1),
     file: FILE,
-    contract: "Whatever is newer than the cursor is answered at once: all of it, each once, oldest first.",
     section: "todo-1",
     experiment: "cargo run -p lab2, and in another terminal: curl -i 'http://127.0.0.1:3002/updates?after=2'",
     scenes: &[
@@ -36,7 +35,6 @@ pub(crate) const TODO_2: Check = Check {
     name: "todo_2_holds_until_there_is_news",
     todo: Some(2),
     file: FILE,
-    contract: "With nothing newer the request waits: for an update, or for 25 to 30 s and a 204.",
     section: "todo-2",
     experiment: "time curl -i 'http://127.0.0.1:3002/updates?after=N' with the newest number you know: it waits for the next.",
     scenes: &[
@@ -50,7 +48,6 @@ pub(crate) const TODO_3: Check = Check {
     name: "todo_3_loses_nothing_between_looking_and_waiting",
     todo: Some(3),
     file: FILE,
-    contract: "What is published before, during or after the look into the log is answered at once, and once.",
     section: "todo-3",
     experiment: "put `tokio::time::sleep(Duration::from_millis(500)).await` between your two lines, and fill an order in it.",
     scenes: &[
@@ -73,7 +70,6 @@ pub(crate) const TODO_4: Check = Check {
     name: "todo_4_says_what_was_missed_and_leaves_nothing_behind",
     todo: Some(4),
     file: FILE,
-    contract: "410 for a cursor that the log has forgotten, 409 for one of another log, both with the position now; who goes leaves no waiter behind.",
     section: "todo-4",
     experiment: "curl -i 'http://127.0.0.1:3002/updates?after=1&epoch=yesterday'",
     scenes: &[

@@ -13,7 +13,6 @@ pub(crate) const BOTH_HALVES: Check = Check {
     name: "both_halves_meet",
     todo: None,
     file: "web/client.js",
-    contract: "Your client at your server: every order once, through a cut and a restart.",
     section: "lab",
     experiment: "cargo run -p lab2 and open its page; stop the lab with Ctrl-C, start it again, and watch.",
     scenes: &[

@@ -16,7 +16,6 @@ pub(crate) const TODO_5: Check = Check {
     name: "todo_5_shows_each_price_and_keeps_its_place",
     todo: Some(5),
     file: FILE,
-    contract: "One EventSource: 'live' when it opens, every `price` event shown once, its ID kept.",
     section: "todo-5",
     experiment: "cargo run -p lab3-solution, open its page, and watch the EventStream tab of the browser's network panel.",
     scenes: &[
@@ -32,7 +31,6 @@ pub(crate) const TODO_6: Check = Check {
     name: "todo_6_comes_back_and_knows_when_to_stop",
     todo: Some(6),
     file: FILE,
-    contract: "Reconnecting is the browser's work until it gives up; then ask why, and come back with patience or not at all.",
     section: "todo-6",
     experiment: "log `source.readyState` in the error listener: 0 is CONNECTING, 2 is CLOSED.",
     scenes: &[
@@ -53,7 +51,6 @@ pub(crate) const TODO_7: Check = Check {
     name: "todo_7_lets_go_while_nobody_looks",
     todo: Some(7),
     file: FILE,
-    contract: "Hidden for 60 s: closed. Visible again: open from the position. Never two at once.",
     section: "todo-7",
     experiment: "open the lab's page, switch to another tab for a minute, and watch the server's side with `ss -tn`.",
     scenes: &[

@@ -13,6 +13,8 @@ pub(crate) const LAB: Lab = Lab {
     title: "the ticker, over Server-Sent Events",
     folder: "labs/lab3-sse",
     chapter: "03-server-sent-events.md",
+    contract: include_str!("../../contract.md"),
+    start: include_str!("../start.txt"),
     checks: &[
         server::TODO_1,
         server::TODO_2,

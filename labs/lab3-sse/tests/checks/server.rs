@@ -16,7 +16,6 @@ pub(crate) const TODO_1: Check = Check {
     name: "todo_1_sends_each_update_as_an_event",
     todo: Some(1),
     file: FILE,
-    contract: "Each update is one event: type `price`, its number as ID, its data as JSON.",
     section: "todo-1",
     experiment: "cargo run -p lab3, and in another terminal: curl -N http://127.0.0.1:3003/prices/stream",
     scenes: &[
@@ -29,7 +28,6 @@ pub(crate) const TODO_2: Check = Check {
     name: "todo_2_resumes_without_gap_or_repeat",
     todo: Some(2),
     file: FILE,
-    contract: "A returning client gets exactly what it missed, and then what is new.",
     section: "todo-2",
     experiment: "curl -N -H 'last-event-id: 2' http://127.0.0.1:3003/prices/stream: the first event has ID 3.",
     scenes: &[
@@ -53,7 +51,6 @@ pub(crate) const TODO_3: Check = Check {
     name: "todo_3_keeps_a_quiet_line_alive",
     todo: Some(3),
     file: FILE,
-    contract: "The stream begins with a reconnection time of 1 to 10 s and sends a comment in every 15 s of silence.",
     section: "todo-3",
     experiment: "curl -N http://127.0.0.1:3003/prices/stream shows `retry:` first; with the market asleep, a line `:` every 15 s.",
     scenes: &[scene!(todo_3_silence, "Nothing is published for a minute.")],
@@ -63,7 +60,6 @@ pub(crate) const TODO_4: Check = Check {
     name: "todo_4_answers_204_when_the_market_is_closed",
     todo: Some(4),
     file: FILE,
-    contract: "A closed market answers 204, so that an EventSource stays away.",
     section: "todo-4",
     experiment: "read what HTML § 9.2 says an EventSource does with 200, 204 and 500: only one of them ends it in peace.",
     scenes: &[

@@ -18,7 +18,6 @@ pub(crate) const TODO_4: Check = Check {
     name: "todo_4_reads_the_format_to_the_letter",
     todo: Some(4),
     file: FILE,
-    contract: "Bytes in, events out, wherever they are cut: HTML § 9.2.6 to the letter.",
     section: "todo-4",
     experiment: "let `push` begin with `console.log(JSON.stringify(new TextDecoder().decode(bytes)))`: it shows where the network has cut.",
     scenes: &[
@@ -35,7 +34,6 @@ pub(crate) const TODO_5: Check = Check {
     name: "todo_5_asks_and_hands_on_each_token",
     todo: Some(5),
     file: FILE,
-    contract: "One POST with the question as JSON and three headers; each `message` goes to `onToken` when it arrives.",
     section: "todo-5",
     experiment: "cargo run -p lab4-solution, open its page, and look at the request in the browser's network panel.",
     scenes: &[scene!(todo_5_asks, "The page asks. Tokens arrive alone, in pairs and in pieces.")],
@@ -45,7 +43,6 @@ pub(crate) const TODO_6: Check = Check {
     name: "todo_6_tells_an_end_from_a_break",
     todo: Some(6),
     file: FILE,
-    contract: "`finished` takes a `done`; an `error`, or no answer, is `failed`; anything else is `truncated`. Never asked twice.",
     section: "todo-6",
     experiment: "cargo run -p lab4, ask in its page, and stop the server with Ctrl-C in the middle of the answer.",
     scenes: &[
@@ -63,7 +60,6 @@ pub(crate) const TODO_7: Check = Check {
     name: "todo_7_stops_when_told",
     todo: Some(7),
     file: FILE,
-    contract: "Abort: the request is let go, nothing more is shown, the outcome is `stopped` with the text so far.",
     section: "todo-7",
     experiment: "cargo run -p lab4-solution, ask it to follow the market, press Stop, and watch the bill.",
     scenes: &[

@@ -13,6 +13,8 @@ pub(crate) const LAB: Lab = Lab {
     title: "an assistant that answers token by token",
     folder: "labs/lab4-fetch-stream",
     chapter: "04-streaming-with-fetch.md",
+    contract: include_str!("../../contract.md"),
+    start: include_str!("../start.txt"),
     checks: &[
         server::TODO_1,
         server::TODO_2,

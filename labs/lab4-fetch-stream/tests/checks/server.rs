@@ -15,7 +15,6 @@ pub(crate) const TODO_1: Check = Check {
     name: "todo_1_sends_each_token_as_an_event",
     todo: Some(1),
     file: FILE,
-    contract: "Each token is one event without a type of its own; its data is the token, to the letter.",
     section: "todo-1",
     experiment: "cargo run -p lab4, and in another terminal the `curl -N` of the lab's README: one block for each token.",
     scenes: &[
@@ -31,7 +30,6 @@ pub(crate) const TODO_2: Check = Check {
     name: "todo_2_makes_only_what_is_heard",
     todo: Some(2),
     file: FILE,
-    contract: "A token is sent when it is made. Once the client has gone, the work stops.",
     section: "todo-2",
     experiment: "stop the `curl -N` of the lab's README with Ctrl-C in the middle of an answer, and then: curl http://127.0.0.1:3004/tokens",
     scenes: &[
@@ -48,7 +46,6 @@ pub(crate) const TODO_3: Check = Check {
     name: "todo_3_says_how_it_ended",
     todo: Some(3),
     file: FILE,
-    contract: "After the last token an event `done`; if the model fails, an event `error` and no `done`.",
     section: "todo-3",
     experiment: "the `curl -N` of the lab's README ends with a block of type `done`. Would you know without it that the answer is complete?",
     scenes: &[

@@ -11,7 +11,6 @@ pub(crate) const BOTH_HALVES: Check = Check {
     name: "both_halves_meet",
     todo: None,
     file: "web/client.js",
-    contract: "Your client at your server: an answer to its end, an answer that is stopped, an answer that fails.",
     section: "lab",
     experiment: "cargo run -p lab4 and open its page; ask, stop in the middle, and look at the bill.",
     scenes: &[

@@ -17,7 +17,6 @@ pub(crate) const TODO_5: Check = Check {
     name: "todo_5_joins_first_and_lets_words_wait",
     todo: Some(5),
     file: FILE,
-    contract: "One WebSocket; `join` when it opens; what is said before `joined` waits for it.",
     section: "todo-5",
     experiment: "in any page's console: s = new WebSocket('wss://example.org'); s.send('hello') and read what is thrown.",
     scenes: &[
@@ -34,7 +33,6 @@ pub(crate) const TODO_6: Check = Check {
     name: "todo_6_comes_back_unless_it_was_sent_away",
     todo: Some(6),
     file: FILE,
-    contract: "After 1000 and 4000 to 4999: 'closed'. After any other end: a new line, with patience, and `join` again.",
     section: "todo-6",
     experiment: "log `event.code` in the close listener, and stop the lab's server with Ctrl-C: which code comes, and does `error` fire before it?",
     scenes: &[
@@ -59,7 +57,6 @@ pub(crate) const TODO_7: Check = Check {
     name: "todo_7_shows_each_message_once_and_as_text",
     todo: Some(7),
     file: FILE,
-    contract: "A `said` whose `id` was shown is not shown again, and what others wrote never becomes HTML.",
     section: "todo-7",
     experiment: "cargo run -p lab5-solution, open its page twice, and say <img src=x onerror=alert(1)>; then do it with your own client.",
     scenes: &[
@@ -73,7 +70,6 @@ pub(crate) const TODO_8: Check = Check {
     name: "todo_8_sends_again_what_was_not_acknowledged",
     todo: Some(8),
     file: FILE,
-    contract: "What the floor has not said when the line is lost goes out again: same `id`, same order, before anything newer.",
     section: "todo-8",
     experiment: "in the lab's page, say something while the server is stopped, then start it again.",
     scenes: &[

@@ -13,6 +13,8 @@ pub(crate) const LAB: Lab = Lab {
     title: "the trading floor, over WebSocket",
     folder: "labs/lab5-websocket",
     chapter: "05-websocket.md",
+    contract: include_str!("../../contract.md"),
+    start: include_str!("../start.txt"),
     checks: &[
         server::TODO_1,
         server::TODO_2,

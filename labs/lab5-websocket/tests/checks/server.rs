@@ -24,7 +24,6 @@ pub(crate) const TODO_1: Check = Check {
     name: "todo_1_join_comes_first_and_rooms_are_separate",
     todo: Some(1),
     file: FILE,
-    contract: "Nothing counts before `join`; `joined` names everybody in that room, and in no other.",
     section: "todo-1",
     experiment: "cargo run -p lab5, and in its page's console: s = new WebSocket('/floor'); s.onmessage = (e) => console.log(e.data); then s.send('{\"type\":\"leave\"}').",
     scenes: &[
@@ -40,7 +39,6 @@ pub(crate) const TODO_2: Check = Check {
     name: "todo_2_everybody_hears_everything_once_in_one_order",
     todo: Some(2),
     file: FILE,
-    contract: "Everybody in the room hears each message once, in one order: whoever said it, too, and nobody else.",
     section: "todo-2",
     experiment: "open the lab's page in three windows, two of them in one room, and talk.",
     scenes: &[
@@ -56,7 +54,6 @@ pub(crate) const TODO_3: Check = Check {
     name: "todo_3_gone_is_gone_however_it_went",
     todo: Some(3),
     file: FILE,
-    contract: "A member leaves by a close frame, by `leave`, by a failed line and by silence, and the others hear `left`, once.",
     section: "todo-3",
     experiment: "open the lab's page in two browsers, stop one of them with kill -STOP, and count the seconds until the other hears of it.",
     scenes: &[
@@ -75,7 +72,6 @@ pub(crate) const TODO_4: Check = Check {
     name: "todo_4_bad_input_is_answered_and_not_obeyed",
     todo: Some(4),
     file: FILE,
-    contract: "What cannot be understood is an `error`, what is too long is 1009, and pages of other origins stay outside.",
     section: "todo-4",
     experiment: "in the page's console: s = new WebSocket('/floor'); s.onclose = (e) => console.log(e.code, e.reason); then s.send('x'.repeat(4097)). And try the same from a page of another site.",
     scenes: &[

@@ -13,7 +13,6 @@ pub(crate) const BOTH_HALVES: Check = Check {
     name: "both_halves_meet",
     todo: None,
     file: "web/client.js",
-    contract: "Your clients at your server: what is said, everybody sees once, in one order, through a cut.",
     section: "lab",
     experiment: "cargo run -p lab5, open its page in two windows, talk, stop the lab with Ctrl-C, talk on, and start it again.",
     scenes: &[

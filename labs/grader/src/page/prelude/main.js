@@ -131,14 +131,19 @@ const handlers = {
 
 export const dispatch = (kind, ...values) => handlers[kind](...values);
 
-/** What the bench's own code is given as `say`: a word to the page's user, for the tape. */
-export const say = (label, value) => {
+/** Writes on the tape; true if the bench wants the signal aborted within this very call. */
+const write = (label, value) => {
   label = text(label);
   if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) {
-    host.say(label, 'bytes', String(value.byteLength));
-  } else if (typeof value === 'object' && value !== null) {
-    host.say(label, 'json', text(JSON.stringify(value)));
-  } else {
-    host.say(label, 'text', withoutOwnFrames(text(value)));
+    return host.say(label, 'bytes', String(value.byteLength));
   }
+  if (typeof value === 'object' && value !== null) {
+    return host.say(label, 'json', text(JSON.stringify(value)));
+  }
+  return host.say(label, 'text', withoutOwnFrames(text(value)));
+};
+
+/** What the bench's own code is given as `say`: a word to the page's user, for the tape. */
+export const say = (label, value) => {
+  if (write(label, value)) globalThis.stop.abort();
 };
