@@ -381,6 +381,12 @@ impl Bench {
         self.0.tape.tell_as_window(since, window, which);
     }
 
+    /// The contract says *at once* and no millisecond: the last such moment is told at `told` (of [`Bench::told_at`]),
+    /// and what follows as if it had happened then.
+    pub fn tell_at(&self, told: u64, which: impl Fn(&Moment) -> bool) {
+        self.0.tape.tell_at(told, which);
+    }
+
     /// The contract leaves something of the last such moment open: `change` makes right answers alike.
     pub fn retell(&self, which: impl Fn(&Moment) -> bool, change: impl FnOnce(&mut Moment)) {
         self.0.tape.retell(which, change);

@@ -72,13 +72,14 @@ impl Ask {
             .map_err(|error| Failure::broken(format!("the check's own request is wrong: {error}")))?;
         let answered = async {
             let line = self.lane.connect().await.map_err(|error| error.to_string())?;
+            let latency = line.latency;
             let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line))
                 .await
                 .map_err(|error| error.to_string())?;
             let connection = async move { drop(connection.with_upgrades().await) };
             let connection = HangUp(spawn(connection).abort_handle());
             let response = send.send_request(request).await.map_err(|error| error.to_string())?;
-            Ok::<_, String>((response, connection))
+            Ok::<_, String>((response, connection, latency))
         };
         let answered = within(patience, answered, || {
             Failure::broken(format!(
@@ -86,7 +87,7 @@ impl Ask {
                 patience.as_secs()
             ))
         });
-        let (mut response, connection) = answered.await?.map_err(|_| {
+        let (mut response, connection, latency) = answered.await?.map_err(|_| {
             Failure::broken(format!("The server closed the connection before it answered {what}."))
         })?;
         let upgraded = hyper::upgrade::on(&mut response);
@@ -98,6 +99,7 @@ impl Ask {
             headers: head.headers,
             body,
             connection,
+            latency,
             tape: self.tape,
         })
     }
@@ -156,6 +158,7 @@ pub struct Answer {
     upgraded: OnUpgrade,
     body: Incoming,
     connection: HangUp,
+    latency: Duration,
     tape: Tape,
 }
 
@@ -206,6 +209,7 @@ impl Answer {
         Ok(EventStream {
             body: answer.body,
             _connection: answer.connection,
+            latency: answer.latency,
             tape: answer.tape,
             parser: sse::Parser::new(),
             items: VecDeque::new(),
@@ -272,6 +276,7 @@ pub enum Item {
 pub struct EventStream {
     body: Incoming,
     _connection: HangUp,
+    latency: Duration,
     tape: Tape,
     parser: sse::Parser,
     items: VecDeque<Item>,
@@ -325,6 +330,11 @@ impl EventStream {
         }
         tokio::time::sleep_until(until).await;
         heard
+    }
+
+    /// How long bytes are in transit on this connection.
+    pub fn latency(&self) -> Duration {
+        self.latency
     }
 
     /// Whether the server has ended the stream, or the line was cut.

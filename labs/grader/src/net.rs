@@ -152,8 +152,9 @@ impl Lane {
             let state = lock(&self.net.0.state);
             if state.refusing { None } else { state.listener.clone() }
         };
-        let (client_line, client_wire) = line();
+        let (mut client_line, client_wire) = line();
         let (server_line, server_wire) = line();
+        client_line.latency = lock(&self.net.0.state).latency + lag;
         if listener.is_none_or(|listener| listener.send(server_line).is_err()) {
             let latency = lock(&self.net.0.state).latency;
             sleep((latency + lag) * 2).await;
@@ -172,6 +173,8 @@ impl Lane {
 pub struct Line {
     io: DuplexStream,
     was_cut: Arc<AtomicBool>,
+    /// How long bytes are in transit on it, as long as nobody changes the network's latency.
+    pub(crate) latency: Duration,
 }
 
 /// The network's side of one end.
@@ -183,7 +186,7 @@ struct Wire {
 fn line() -> (Line, Wire) {
     let (near, far) = tokio::io::duplex(BUFFER);
     let was_cut = Arc::new(AtomicBool::new(false));
-    (Line { io: near, was_cut: Arc::clone(&was_cut) }, Wire { io: far, was_cut })
+    (Line { io: near, was_cut: Arc::clone(&was_cut), latency: Duration::ZERO }, Wire { io: far, was_cut })
 }
 
 impl AsyncRead for Line {

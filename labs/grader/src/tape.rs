@@ -254,6 +254,21 @@ impl Tape {
         self.reel().open_window(since, window, which);
     }
 
+    /// The contract says *at once* and no millisecond: the last such moment is told at `told`, as if it had happened
+    /// there, and what follows by as much earlier or later.
+    pub(crate) fn tell_at(&self, told: u64, which: impl Fn(&Moment) -> bool) {
+        let mut reel = self.reel();
+        let Some(index) = reel.moments.iter().rposition(which) else { return };
+        let When::At(now) = reel.moments[index].when else { return };
+        let shift = told.cast_signed() - now.cast_signed();
+        for moment in &mut reel.moments[index..] {
+            if let When::At(ms) = &mut moment.when {
+                *ms = ms.saturating_add_signed(shift);
+            }
+        }
+        reel.ahead += shift;
+    }
+
     /// When, by the clock, a moment happened that was told since time was last left open.
     pub(crate) fn clock(&self, moment: &Moment) -> Mark {
         let (When::At(told) | When::Within(_, told)) = moment.when;

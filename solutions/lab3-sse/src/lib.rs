@@ -41,8 +41,8 @@ async fn prices(State(feed): State<Feed>, Query(from): Query<From>, headers: Hea
 }
 // ANCHOR_END: app
 
-/// TODO 1: Each update is one event: its type is `price`, its ID is the
-/// update's number, its data is the update's data as JSON.
+/// TODO 1: Each update is one event: type `price`, its number as ID, its data
+/// as JSON. The number is `update.seq`, the data `update.data`.
 fn event(update: &Update) -> Event {
     // ANCHOR: todo_1
     // `Event` writes JSON on one line, so no `\n` or `\r` in it can end the event early.
@@ -51,25 +51,25 @@ fn event(update: &Update) -> Event {
     // ANCHOR_END: todo_1
 }
 
-/// TODO 2: A client that comes back says what it saw last: in the
-/// `Last-Event-ID` header, or in `?after=` if it has no such header. It gets
-/// everything newer, and then what is new: no gap, no repeat.
+/// TODO 2: A client that comes back gets exactly what it missed, and then what
+/// is new. What it saw last stands in the `Last-Event-ID` header, or in
+/// `?after=` if it has no such header.
 async fn resume(feed: &Feed, headers: &HeaderMap, from: &From) -> BoxStream<'static, Update> {
     // ANCHOR: todo_2
     // The browser sends the header with every return; the address is as old as the page's `EventSource`.
     let last_event_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let Some(seen) = last_event_id.or(from.after) else { return feed.subscribe().boxed() };
 
-    // Listen first, then look: what is published in between is heard twice, and told once.
+    // Subscribe first, then read: what is published in between is in both, and sent once.
     let live = feed.subscribe();
     let missed = feed.after(seen).await.unwrap_or_default();
-    let told = missed.last().map_or(seen, |update| update.seq);
-    stream::iter(missed).chain(live.filter(move |update| ready(update.seq > told))).boxed()
+    let sent = missed.last().map_or(seen, |update| update.seq);
+    stream::iter(missed).chain(live.filter(move |update| ready(update.seq > sent))).boxed()
     // ANCHOR_END: todo_2
 }
 
-/// TODO 3: The stream begins with a reconnection time between 1 and 10
-/// seconds, and a comment goes out whenever it was silent for 15 seconds.
+/// TODO 3: The stream begins with a reconnection time of 1 to 10 s, and a
+/// comment goes out in every 15 s of silence.
 fn respond(updates: BoxStream<'static, Update>) -> Response {
     let events = updates.map(|update| event(&update));
     // ANCHOR: todo_3
@@ -79,8 +79,8 @@ fn respond(updates: BoxStream<'static, Update>) -> Response {
     // ANCHOR_END: todo_3
 }
 
-/// TODO 4: A market that is closed says so with the one status that makes an
-/// `EventSource` stay away.
+/// TODO 4: While the market is closed the answer is 204; a stream that is open
+/// when the market closes ends. (Subscriptions of a feed end by themselves.)
 fn market_closed() -> Response {
     // ANCHOR: todo_4
     StatusCode::NO_CONTENT.into_response()

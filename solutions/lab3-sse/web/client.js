@@ -2,7 +2,7 @@
  * The ticker's client: prices as they move, for as long as somebody looks.
  *
  * @typedef {{ symbol: string, price: number }} Price
- * @typedef {'live' | 'reconnecting' | 'closed'} Status
+ * @typedef {'connecting' | 'live' | 'reconnecting' | 'closed'} Status
  */
 
 /** A page that nobody has looked at for so long needs no prices. */
@@ -17,11 +17,11 @@ const LONGEST_WAIT = 30_000;
  * @param {object} options
  * @param {string} options.url the event stream
  * @param {(price: Price) => void} options.show called once for each price, in order
- * @param {(status: Status) => void} options.status called when the state of the line changes
+ * @param {(status: Status) => void} options.status called when the state of the connection changes
  * @param {AbortSignal} options.signal ends it for good
  */
 export function watchPrices({ url, show, status, signal }) {
-  /** The ID of the last price that was shown. */
+  /** The ID of the last price that was shown; empty before the first. */
   let position = '';
   /** @type {EventSource | null} */
   let source = null;
@@ -31,6 +31,7 @@ export function watchPrices({ url, show, status, signal }) {
   let comingBack;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let lookingAway;
+  /** Whether the market has closed: then nothing is opened any more. */
   let over = false;
 
   /** Where a new stream starts: after the last price that was shown. */
@@ -42,9 +43,9 @@ export function watchPrices({ url, show, status, signal }) {
     source = null;
   }
 
-  // TODO 5: Open one `EventSource` at `address()`. Say 'live' when it opens.
-  // Show the data of each `price` event and keep its ID as the position.
-  // Hand its errors to `lost`.
+  // TODO 5: One EventSource: 'live' when it opens, each `price` event shown
+  // once, its ID kept as the position. Open it at `address()`, and hand its
+  // errors to `lost`. If `show` throws, the position stays where it was.
   function open() {
     // ANCHOR: todo_5
     close();
@@ -54,19 +55,21 @@ export function watchPrices({ url, show, status, signal }) {
       status('live');
     });
     source.addEventListener('price', (event) => {
-      position = event.lastEventId;
       show(JSON.parse(event.data));
+      // Only now: what `show` has thrown away was not seen.
+      position = event.lastEventId;
     });
     source.addEventListener('error', lost);
     // ANCHOR_END: todo_5
   }
 
-  // TODO 6: CONNECTING: the browser is at it, say 'reconnecting'. CLOSED: it
-  // has given up, and does not say why. Ask once: `fetch` the same address
-  // with method HEAD. 204: say 'closed'; that was all. Anything else: say
-  // 'reconnecting' and `open()` again after a wait drawn by chance, from half
-  // to the whole of 1 s, then of 2 s, 4 s … at most 30 s. A stream that opens
-  // starts over at 1 s.
+  // TODO 6: The browser comes back by itself while it can; once it has given up,
+  // ask why, and come back later or not at all. CONNECTING: say 'reconnecting',
+  // and leave it to the browser. CLOSED: `fetch` the same address once, with
+  // method HEAD. 204: say 'closed'; then all is `over`. Anything else: say
+  // 'reconnecting', and `open()` again after a random wait, from half to the
+  // whole of 1 s, then of 2 s, 4 s … at most 30 s. A stream that opens starts
+  // over at 1 s. Whoever aborts or closes meanwhile wants no stream any more.
   async function lost() {
     // ANCHOR: todo_6
     const dead = source;
@@ -84,16 +87,18 @@ export function watchPrices({ url, show, status, signal }) {
       status('closed');
       return;
     }
-    status('reconnecting');
     const wait = Math.min(FIRST_WAIT * 2 ** failures, LONGEST_WAIT);
     failures += 1;
-    // Everyone lost the same server at the same time: chance keeps them from coming back together.
+    // Everyone lost the same server at the same time: a random wait keeps them from coming back together.
     comingBack = setTimeout(open, wait / 2 + Math.random() * (wait / 2));
+    // Last of all: `status` may abort, and then this timer must be there to be cleared.
+    status('reconnecting');
     // ANCHOR_END: todo_6
   }
 
-  // TODO 7: Hidden for `HIDDEN_FOR`: close. Visible again: `open()`, unless
-  // the stream is still there or all is over. Called on `visibilitychange`.
+  // TODO 7: Hidden for 60 s: close. Visible again: open from the position. Never
+  // two streams at once. Called on `visibilitychange`. `HIDDEN_FOR` is the time;
+  // if the stream is still there, or all is `over`, there is nothing to open.
   function looked() {
     // ANCHOR: todo_7
     clearTimeout(lookingAway);
@@ -110,6 +115,6 @@ export function watchPrices({ url, show, status, signal }) {
   signal.addEventListener('abort', () => clearTimeout(lookingAway), { once: true });
   document.addEventListener('visibilitychange', looked, { signal });
   window.addEventListener('pagehide', close, { signal });
-  window.addEventListener('pageshow', (event) => event.persisted && looked(), { signal });
+  window.addEventListener('pageshow', (event) => event.persisted && !source && !over && open(), { signal });
   open();
 }
