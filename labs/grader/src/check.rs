@@ -370,9 +370,8 @@ impl Check {
             (Ok(()), Compared::Unusable(why)) => (None, Some(Failure::broken(why))),
             (Err(Failure::NotStarted(todo)), _) => {
                 return Some(match self.todo {
-                    // A TODO beside this one: for a student who begins at the top both are not started.
-                    Some(mine) if todo != 0 && todo > mine => Standing::Waits(todo),
-                    None if todo != 0 => Standing::Waits(todo),
+                    Some(mine) if mine == todo => Standing::NotStarted,
+                    _ if todo != 0 => Standing::Waits(todo),
                     _ => Standing::NotStarted,
                 });
             }

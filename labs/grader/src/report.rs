@@ -74,6 +74,12 @@ impl Report {
             Standing::Passed => ("passed", Vec::new()),
             Standing::NotStarted if unchanged == Some(false) => ("failed", vec![reached_a_todo(check)]),
             Standing::NotStarted => ("not_started", Vec::new()),
+            // For a student who begins at the top both are not started.
+            Standing::Waits(todo)
+                if unchanged.unwrap_or_else(|| check.todo.is_some_and(|mine| *todo < mine)) =>
+            {
+                ("not_started", Vec::new())
+            }
             Standing::Waits(todo) => {
                 ("waits", vec![plain(format!("It needs TODO {todo}, which is not started."))])
             }
