@@ -3,8 +3,8 @@
 //! Each hint holds the next, so that they come one at a time, as `cargo lab hint 3.4` gives them.
 
 use crate::fault::Reporter;
-use crate::includes;
 use crate::notes::Unwrapped;
+use crate::placed;
 
 /// Puts the hints into a chapter, in the place of their directives. `read` gives the text of a file.
 pub(crate) fn place(
@@ -12,29 +12,7 @@ pub(crate) fn place(
     read: impl Fn(&str) -> Result<String, String>,
     report: &mut Reporter<'_>,
 ) -> Unwrapped {
-    let mut out = Unwrapped::default();
-    for (at, line) in chapter.lines.iter().enumerate() {
-        let origin = chapter.origin(at);
-        let directives = includes::directives(line);
-        let named = match directives.as_slice() {
-            [only] if only.name == "hints" && (only.start, only.end) == (0, line.trim_end().len()) => {
-                only.rest
-            }
-            _ => {
-                out.push(line.as_str(), origin);
-                continue;
-            }
-        };
-        match hints(named, &read) {
-            Ok(hints) => {
-                for line in elements(&hints) {
-                    out.push(line, origin);
-                }
-            }
-            Err(what) => report.at(origin, what),
-        }
-    }
-    out
+    placed::place(chapter, "hints", |named| Ok(elements(&hints(named, &read)?)), report)
 }
 
 /// The hints of a TODO: heading and text.

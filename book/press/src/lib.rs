@@ -64,6 +64,9 @@
 //! > Closed until one opens it.
 //! ```
 //!
+//! ## A TODO's contract
+//! `{{#contract ../../labs/lab3-sse/contract.md:4}}`, alone on its line: the summary and the clauses of TODO 4.
+//!
 //! ## A lab's hints
 //! `{{#hints ../../labs/lab3-sse/hints.md:4}}`, alone on its line: those of TODO 4, each inside the one before it.
 //!
@@ -96,6 +99,7 @@
 
 mod address;
 mod code;
+mod contracts;
 mod elements;
 mod facts;
 mod fault;
@@ -110,6 +114,7 @@ mod links;
 mod markdown;
 mod notes;
 mod outline;
+mod placed;
 mod predict;
 mod stages;
 mod transcripts;

@@ -6,7 +6,7 @@ use crate::fences::{self, Fence, Info};
 use crate::labels::{ENGLISH, Labels};
 use crate::links::{self, Page};
 use crate::notes::{self, Unwrapped};
-use crate::{code, facts, hints, includes, predict, transcripts};
+use crate::{code, contracts, facts, hints, includes, predict, transcripts};
 use mdbook_preprocessor::book::{Book, Chapter};
 use mdbook_preprocessor::errors::Result;
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
@@ -60,6 +60,7 @@ impl Source<'_> {
         }
         let unwrapped = notes::unwrap(content, report);
         let read = |path: &str| self.look_up(path).map(|part| part.text);
+        let unwrapped = contracts::place(unwrapped, read, report);
         let mut unwrapped = hints::place(unwrapped, read, report);
         let mut page = Page::default();
         let lines: Vec<&str> = unwrapped.lines.iter().map(String::as_str).collect();
@@ -107,6 +108,10 @@ impl Source<'_> {
                     Err("hints stand alone on their line: `{{#hints ../../labs/lab3-sse/hints.md:4}}`."
                         .to_owned())
                 }
+                "contract" => Err(
+                    "a contract stands alone on its line: `{{#contract ../../labs/lab3-sse/contract.md:4}}`."
+                        .to_owned(),
+                ),
                 name => Err(format!(
                     "`{{{{#{name} …}}}}` is not used in this book; `{{{{#include path:anchor}}}}` is."
                 )),

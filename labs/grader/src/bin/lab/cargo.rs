@@ -269,3 +269,14 @@ impl Grading<'_> {
         Ok(Run { report, output: String::from_utf8_lossy(&bytes).into_owned() })
     }
 }
+
+/// Which clauses each scene of a test binary checks.
+pub(crate) fn clauses<T: serde::de::DeserializeOwned>(binary: &Path) -> Result<Vec<T>> {
+    let output = Command::new(binary)
+        .arg("--clauses")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| Sentence::io("run", binary, error))?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| Sentence::new(format!("I do not understand what `grade --clauses` says: {error}.")))
+}

@@ -1,8 +1,10 @@
 //! `cargo lab prove`: a grader is as good as the wrong answers it catches and the right answers it
 //! accepts. Everything happens on copies below the target folder.
 
+mod coverage;
 mod regions;
 mod table;
+mod texts;
 mod tree;
 
 use std::fs;
@@ -153,6 +155,7 @@ impl Prover<'_> {
             if let Ok(start) = &start {
                 self.untouched(start, table)?;
             }
+            table.row("contract", "is one text", || self.one_text(&start));
             table.row("regions", "differ only inside TODO bodies", || self.regions(&start, &solution));
             table.row("solution", "is clean under clippy", || {
                 let build = self.cargo.clippy(&self.lab.solution_package())?;
@@ -175,10 +178,41 @@ impl Prover<'_> {
         if self.options.only.is_none() {
             table.row("answers", "are enough", || self.enough(&wrong, &right, &solution));
         }
+        if self.options.only.is_none() {
+            self.coverage(&binary, &wrong, &right, table);
+        }
         let wrong = wrong.iter().filter(wanted).map(|answer| (Kind::Wrong, answer));
         let right = right.iter().filter(wanted).map(|answer| (Kind::Right, answer));
         self.all_answers(wrong.chain(right), &solution, &binary, table)?;
         Ok(true)
+    }
+
+    /// What README, chapter, comments and `tests/start.txt` say is what the contract says.
+    fn one_text(&self, start: &Result<Files>) -> Result<Outcome> {
+        let Ok(start) = start else {
+            return Ok(Outcome::failed("There is no start to compare with.".to_owned()));
+        };
+        let text = texts::read(self.lab)?;
+        let contract = texts::parse(self.lab, &text)?;
+        let complaints = texts::drift(self.repo, self.lab, &contract, start, self.options.accept)?;
+        Ok(if complaints.is_empty() { Outcome::passed() } else { Outcome::failed(complaints.join("\n")) })
+    }
+
+    /// Each clause has a scene, a wrong answer and, where it is open, a right one.
+    fn coverage(&self, binary: &Path, wrong: &[Answer], right: &[Answer], table: &mut Table) {
+        let mut sums = (0, 0);
+        table.row("contract", "is covered", || {
+            let text = texts::read(self.lab)?;
+            let contract = texts::parse(self.lab, &text)?;
+            let scenes = crate::cargo::clauses(binary)?;
+            let found = coverage::coverage(self.lab, &contract, &scenes, wrong, right);
+            sums = (found.covered, found.clauses);
+            let note = format!("{} of {} clauses", found.covered, found.clauses);
+            let is_whole = found.covered == found.clauses && found.clauses > 0 && found.unknown.is_empty();
+            let lines = [found.unknown, found.table].concat().join("\n");
+            Ok(if is_whole { Outcome::passed().with(lines) } else { Outcome::failed(lines) }.because(note))
+        });
+        table.covered(sums.0, sums.1);
     }
 
     /// A server is compiled while the one before it runs; clients only have to run, so they do it
@@ -497,6 +531,12 @@ impl Prover<'_> {
                 }
             )));
         }
+        if let Some(complaint) = names_another_clause(answer, catcher) {
+            return Ok(Outcome::failed(format!(
+                "{complaint} It says:\n{}",
+                self.as_in_lab(&catcher.message)
+            )));
+        }
         let expected: Vec<&str> = answer.all("also fails").collect();
         let unexpected: Vec<String> = report
             .checks
@@ -598,14 +638,23 @@ impl Prover<'_> {
 /// What a header lacks, or has too much.
 fn header_fault(kind: Kind, answer: &Answer) -> Option<String> {
     let (needed, allowed): (&[&str], &[&str]) = match kind {
-        Kind::Wrong => (&["caught by", "misconception", "says"], &["also fails"]),
-        Kind::Right => (&["right because"], &[]),
+        Kind::Wrong => (&["caught by", "breaks", "misconception", "says"], &["also fails"]),
+        Kind::Right => (&["right because"], &["uses"]),
     };
     if let Some(key) = needed.iter().find(|key| answer.get(key).is_none_or(str::is_empty)) {
         return Some(format!("Its header lacks the line `# {key}: …`."));
     }
     let unknown = answer.keys().find(|key| !needed.contains(key) && !allowed.contains(key))?;
     Some(format!("I do not know the header line `# {unknown}: …`."))
+}
+
+/// A wrong answer breaks one clause, and what the student reads is of that clause.
+fn names_another_clause(answer: &Answer, catcher: &Check) -> Option<String> {
+    let [breaks] = answer.all("breaks").collect::<Vec<_>>()[..] else {
+        return Some("It should break one clause: one line `# breaks: N.N.name`.".to_owned());
+    };
+    let said = catcher.clause.as_deref().unwrap_or("no clause at all");
+    (said != breaks).then(|| format!("It breaks {breaks}, and the message is of {said}."))
 }
 
 fn passes_everything(run: &Run) -> Outcome {

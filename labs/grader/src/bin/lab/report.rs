@@ -27,6 +27,9 @@ pub(crate) struct Check {
     /// The file the TODO is in, from the lab's folder.
     #[serde(default)]
     pub(crate) file: Option<String>,
+    /// The clause that it says was broken: `3.2.once`.
+    #[serde(default)]
+    pub(crate) clause: Option<String>,
     /// What came of it.
     pub(crate) verdict: Verdict,
     /// What the student reads when it failed.

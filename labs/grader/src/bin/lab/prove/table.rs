@@ -11,6 +11,8 @@ pub(super) struct Table {
     paint: Paint,
     passed: usize,
     failed: usize,
+    /// Clauses of contracts: those that are covered, and all.
+    clauses: (usize, usize),
 }
 
 /// What came of one row.
@@ -34,7 +36,7 @@ enum Verdict {
 impl Table {
     /// An empty table.
     pub(super) fn new(paint: Paint) -> Self {
-        Self { paint, passed: 0, failed: 0 }
+        Self { paint, passed: 0, failed: 0, clauses: (0, 0) }
     }
 
     /// Prints one row: what is tried at once, its outcome when it is known.
@@ -71,8 +73,17 @@ impl Table {
         }
     }
 
+    /// Adds up how much of the contracts is covered.
+    pub(super) fn covered(&mut self, covered: usize, clauses: usize) {
+        self.clauses.0 += covered;
+        self.clauses.1 += clauses;
+    }
+
     /// Prints the sum, and gives whether everything held.
     pub(super) fn finish(self) -> bool {
+        if let (covered, clauses @ 1..) = self.clauses {
+            say!("\ncontract coverage: {covered} of {clauses} clauses");
+        }
         say!("\n{} passed, {} failed", self.passed, self.failed);
         self.failed == 0
     }
@@ -92,6 +103,12 @@ impl Outcome {
     /// It could not be tried, which is nobody's fault.
     pub(super) fn noted(note: String) -> Self {
         Self { verdict: Verdict::Noted, note, detail: String::new() }
+    }
+
+    /// Adds what is said below the row.
+    pub(super) fn with(mut self, detail: String) -> Self {
+        self.detail = detail;
+        self
     }
 
     /// Adds a word to the row, unless one stands there.
