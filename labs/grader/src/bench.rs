@@ -187,6 +187,12 @@ impl Bench {
         self.0.net.set_bandwidth(bytes_per_second);
     }
 
+    /// From now on how many bytes a socket of the server takes and gives at once is drawn from the seed, as the kernel
+    /// decides it elsewhere.
+    pub fn draw_socket_room(&self) {
+        self.0.net.draw_room(self.draw(1 << 32));
+    }
+
     // ---- what a sweep disturbs
 
     /// Waits until this play of a sweep is disturbed, and says by what; for ever in the undisturbed one.

@@ -12,6 +12,8 @@
 mod align;
 pub mod awkward;
 mod bench;
+#[cfg(not(target_family = "wasm"))]
+pub mod burst;
 mod check;
 #[cfg(not(target_family = "wasm"))]
 pub mod class;

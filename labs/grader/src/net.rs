@@ -54,6 +54,8 @@ struct State {
     refusing: bool,
     latency: Duration,
     bytes_per_second: Option<u64>,
+    /// What the server's sockets draw from how much they take and give at once, if that is drawn.
+    room: Option<u64>,
     /// One for each connection that was ever opened: a play is short.
     taps: Vec<Arc<Mutex<Tap>>>,
 }
@@ -67,6 +69,7 @@ impl Net {
                 refusing: false,
                 latency: LATENCY,
                 bytes_per_second: None,
+                room: None,
                 taps: Vec::new(),
             }),
             cut: watch::Sender::new(None),
@@ -115,6 +118,11 @@ impl Net {
     /// How long bytes are under way from now on, before what each connection adds to it.
     pub(crate) fn set_latency(&self, latency: Duration) {
         lock(&self.0.state).latency = latency;
+    }
+
+    /// From now on how much a socket of the server takes and gives at once is drawn, beginning with this number.
+    pub(crate) fn draw_room(&self, seed: u64) {
+        lock(&self.0.state).room = Some(seed);
     }
 
     /// How many bytes a connection carries in a second, each way; no limit at first.
@@ -196,7 +204,11 @@ impl AsyncRead for Line {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        let at_once = self.room.as_mut().map_or(usize::MAX, Room::draw).min(buf.remaining());
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(at_once));
+        let read = Pin::new(&mut self.io).poll_read(cx, &mut part);
+        let length = part.filled().len();
+        buf.advance(length);
         let at_end = matches!(read, Poll::Ready(Ok(()))) && buf.filled().len() == before;
         if at_end && self.was_cut.load(Ordering::Relaxed) {
             // A cut is not an end: whoever reads must not take half a message for a whole one.
@@ -208,7 +220,8 @@ impl AsyncRead for Line {
 
 impl AsyncWrite for Line {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        let at_once = self.room.as_mut().map_or(usize::MAX, Room::draw).min(buf.len());
+        Pin::new(&mut self.io).poll_write(cx, &buf[..at_once])
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -17,6 +17,7 @@ use hyper::{
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     sync::mpsc,
     task::{JoinHandle, JoinSet},
 };
@@ -42,7 +43,10 @@ pub(crate) fn accept(
     })
 }
 
-async fn serve_connection(line: Line, pulse: Pulse, app: Router) {
+pub(crate) async fn serve_connection<L>(line: L, pulse: Pulse, app: Router)
+where
+    L: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let answer = hyper::service::service_fn(move |request: Request<Incoming>| {
         let doing = format!("answering {} {}", request.method(), request.uri());
         let (app, pulse) = (app.clone(), pulse.clone());
