@@ -57,14 +57,15 @@ export async function placeOrder(url, order, key) {
 }
 
 /**
- * TODO 4: One exchange, from the question to the last byte of the answer.
+ * TODO 4: One request, from the question to the last byte of the answer: it
+ * gives the data, an `HttpError`, a `TimeoutError` or an `AbortError`.
  * - `ok` comes first: an error becomes an `HttpError` with the status and,
  *   where the body is `application/problem+json`, with the problem. Whatever
- *   else stands in the body of an error, nobody reads it as JSON.
- * - 304 is no error here. It has no data, and keeps the old tag.
- * - Without a whole answer after `timeout` milliseconds the request is
- *   aborted, with an error called `TimeoutError`. A caller who aborts `init.signal`
- *   gets that signal's reason, usually an `AbortError`.
+ *   else stands in the body of an error, it is not parsed.
+ * - A 304 is no error. It has no data.
+ * - Without the whole answer after `timeout` milliseconds the request is
+ *   ended, with an error whose name is `TimeoutError`. A caller who aborts
+ *   `init.signal` gets that signal's reason, usually an `AbortError`.
  *
  * @param {string} url
  * @param {RequestInit} init as `fetch` takes it
@@ -90,24 +91,26 @@ async function request(url, init, timeout = TIMEOUT) {
 export function poll(url, { every, show, status, signal }) {
   /** The tag of what is shown, if the server gave it one. @type {string | null} */
   let tag = null;
-  /** Whether there has been an answer. */
+  /** Whether a value is shown: TODO 6 sets it. */
   let isShown = false;
 
-  // TODO 5: Ask at once, and then every `every` milliseconds, with
-  // `request(url, { headers, signal })`. Name `tag` in `if-none-match`. An answer
-  // that is new: `show` its data, keep its tag. Never have two requests in
-  // flight. Call `tell('answer')` after an answer, be it new or 304, and
-  // `tell('failure', error)` after a failure; go on in both cases. After an
-  // abort do nothing at all: it is no failure.
+  // TODO 5: Ask at once and then every `every` milliseconds, one request at a
+  // time; show what is new, and after an abort do nothing at all.
+  // Ask with `request(url, { headers, signal })`, and name `tag` in
+  // `if-none-match`. An answer that is new: keep its tag, `show` its data. Call
+  // `tell('answer')` after an answer, be it new or 304, and
+  // `tell('failure', error)` after a failure; go on in both cases. `show` and
+  // `tell` may abort the signal, too.
   async function run() {
     // ANCHOR: todo_5
     throw new Error('TODO 5');
     // ANCHOR_END: todo_5
   }
 
-  // TODO 6: What the page says of the value that it shows. 'begin': 'loading'. An
-  // answer: 'fresh'. A failure: 'stale' with the error if a value is shown,
-  // and 'error' with the error if there is none.
+  // TODO 6: Tell `status` what the shown value is worth: 'loading', 'fresh',
+  // 'stale' or 'error'. `isShown` is yours to set.
+  // 'begin': 'loading'. An answer: 'fresh'. A failure: 'stale' with the error if
+  // a value is shown, and 'error' with the error if there is none.
   /**
    * @param {'begin' | 'answer' | 'failure'} event
    * @param {unknown} [error]

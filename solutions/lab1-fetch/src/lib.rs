@@ -80,11 +80,12 @@ async fn order(
 }
 // ANCHOR_END: app
 
-/// TODO 1: The representation as JSON, with an `ETag`. Whoever names that tag
-/// in `If-None-Match` (RFC 9110 § 13.1.2) has it already, and gets a 304 with the
-/// same tag and without a body.
+/// TODO 1: Each 200 for prices carries an `ETag`; a request that names it in
+/// `If-None-Match` is answered 304, with the tag and without a body.
 ///
-/// `newest` is the number of the newest update in it, in the log called `epoch`.
+/// `representation` is what a 200 sends as JSON; `newest` is the number of the
+/// newest update in it, in the log called `epoch`. RFC 9110 § 13.1.2 has the
+/// header's forms: a list in one line or in several, or `*`.
 fn unless_known(asked: &HeaderMap, epoch: &str, newest: u64, representation: impl Serialize) -> Response {
     // ANCHOR: todo_1
     // Numbers begin again in another log; its name keeps the tags apart.
@@ -92,10 +93,12 @@ fn unless_known(asked: &HeaderMap, epoch: &str, newest: u64, representation: imp
     // May be kept, and must be asked about each time (RFC 9111 § 5.2.2.4).
     let validated = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
 
-    let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
-    let mut known = known.flat_map(|list| list.split(',')).map(str::trim);
-    // The comparison is weak: a `W/` in front changes nothing.
-    if known.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag) {
+    let names_it = |list: &str| {
+        // A star alone stands for any tag. In a list, `W/` in front changes nothing: the comparison is weak.
+        list.trim() == "*" || list.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)
+    };
+    let mut lists = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
+    if lists.any(names_it) {
         return (StatusCode::NOT_MODIFIED, validated).into_response();
     }
     (validated, Json(representation)).into_response()
@@ -116,9 +119,11 @@ enum Refusal {
 }
 
 impl IntoResponse for Refusal {
-    /// TODO 2: A problem document (RFC 9457): `application/problem+json`, with
-    /// the status that says what is wrong. The body repeats the `status`, and
-    /// says in `title` or `detail` what to do about it.
+    /// TODO 2: An error is a problem document (RFC 9457), `application/problem+json`,
+    /// with the status that says what is wrong.
+    ///
+    /// The body repeats the `status` as a number, and says in `title` or in
+    /// `detail` what is wrong.
     fn into_response(self) -> Response {
         // ANCHOR: todo_2
         let (status, detail) = match self {
@@ -134,10 +139,13 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// TODO 3: Executes the order and answers 201 with its `Location` and the
-/// order as JSON. Under the same key it is executed once, however often it
-/// comes, and even if it comes twice at the same time; every time the answer
-/// is the same. The key of another order is a [`Refusal::Impossible`].
+/// TODO 3: An order is answered 201 with its `Location`; under one
+/// `Idempotency-Key` it is executed once, however often and however close
+/// together it comes.
+///
+/// [`created`] makes the answer; every time it is the same. If the request that
+/// came first was cut off, the next one does the work. A key that comes with
+/// another order is a [`Refusal::Impossible`].
 ///
 /// # Errors
 /// Why the order is refused.
