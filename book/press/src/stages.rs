@@ -32,7 +32,9 @@ impl Preprocessor for Check {
             };
             let shown = source.folder.join(&file);
             let mut report = Reporter::new(&shown, &mut faults);
-            let (content, page) = source.checked(&file, &chapter.content, &mut report);
+            // Git may check out CRLF.
+            let text = chapter.content.replace("\r\n", "\n");
+            let (content, page) = source.checked(&file, &text, &mut report);
             chapter.content = content;
             pages.insert(file, page);
         });

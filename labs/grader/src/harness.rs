@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs, io,
     io::{IsTerminal, Write},
+    mem,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
@@ -25,6 +26,7 @@ use crate::{
     class,
     report::{Report, Said, Voice, snapshot_transcript},
     tape::{CLIENT, Pulse},
+    text::{self, Encoding},
 };
 
 /// How much real time a check may take. One that goes well needs a hundredth of it.
@@ -51,20 +53,75 @@ impl Folder {
         self.0.join("../..").join(lab.folder).join("tests/snapshots")
     }
 
-    /// The client's files: every script in `web`, under its name there.
-    fn sources(&self) -> Sources {
-        let mut files = BTreeMap::new();
-        for entry in fs::read_dir(self.0.join("web")).into_iter().flatten().flatten() {
+    /// The client's files: all that a module of `web` can import from the server, under its path there.
+    fn client(&self) -> Client {
+        let mut client = Client::default();
+        self.collect("", &mut client);
+        // Packages are many files. They are read where somebody asks for one.
+        if client.texts.values().any(|text| text.contains("node_modules/")) {
+            self.collect("node_modules", &mut client);
+        }
+        client
+    }
+
+    fn collect(&self, inside: &str, client: &mut Client) {
+        // A link may lead back to where it stands.
+        if inside.split('/').count() > DEEPEST {
+            return;
+        }
+        for entry in fs::read_dir(self.0.join("web").join(inside)).into_iter().flatten().flatten() {
             let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == "js")
-                && let (Some(name), Ok(text)) =
-                    (path.file_name().and_then(|name| name.to_str()), fs::read(&path))
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            let name = if inside.is_empty() { name.to_owned() } else { format!("{inside}/{name}") };
+            if path.is_dir() {
+                if !name.ends_with("node_modules") {
+                    self.collect(&name, client);
+                }
+            } else if path.extension().is_some_and(|ending| MODULES.iter().any(|known| ending == *known))
+                && let Ok(bytes) = fs::read(&path)
             {
-                // What is not UTF-8 is shown to the student by the engine, at its place.
-                files.insert(name.to_owned(), String::from_utf8_lossy(&text).into_owned());
+                client.add(name, &bytes);
             }
         }
-        Sources::new(files)
+    }
+}
+
+/// The endings of what a browser imports: `.js` and `.mjs` are served as scripts, and JSON where it is asked for by type.
+const MODULES: [&str; 3] = ["js", "mjs", "json"];
+/// So deep may folders stand in each other.
+const DEEPEST: usize = 16;
+
+/// The client's files, as they were read.
+#[derive(Default)]
+struct Client {
+    texts: BTreeMap<String, String>,
+    /// Those that are no text, with what they are.
+    others: BTreeMap<String, String>,
+    /// What a student is to know of them, whatever the verdict.
+    remarks: Vec<String>,
+}
+
+impl Client {
+    fn add(&mut self, name: String, bytes: &[u8]) {
+        match text::decode(bytes) {
+            Encoding::Utf8(text) => {
+                self.texts.insert(name, text);
+            }
+            // Browsers read it all the same, and so may its contract hold.
+            Encoding::Broken(text, line) => {
+                self.remarks.push(format!(
+                    "web/{name} is not UTF-8: line {line} has bytes that browsers show as \u{fffd}. Save it as UTF-8."
+                ));
+                self.texts.insert(name, text);
+            }
+            Encoding::Utf16 => {
+                self.others.insert(name, "UTF-16".to_owned());
+            }
+        }
+    }
+
+    fn into_sources(self) -> Sources {
+        Sources::new(self.texts).with_others(self.others)
     }
 }
 
@@ -168,7 +225,7 @@ pub fn main(lab: &Lab, package: &str, folder: &str) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if let Some(times) = wishes.repeat {
-        return repeat(&wanted, &folder.sources(), times);
+        return repeat(&wanted, &folder.client().into_sources(), times);
     }
     grade(lab, package, &wanted, &folder)
 }
@@ -187,7 +244,9 @@ fn clauses(checks: &[&Check]) -> String {
 fn grade(lab: &Lab, package: &str, wanted: &[&Check], folder: &Folder) -> ExitCode {
     let paint = Paint::choose();
     say!("\n{} · {}\n", paint.strong(package), lab.title);
-    let sources = folder.sources();
+    let mut client = folder.client();
+    let remarks = mem::take(&mut client.remarks);
+    let sources = client.into_sources();
     let snapshots = folder.snapshots(lab);
     let mut reports = Vec::new();
     side_by_side(wanted, &sources, &snapshots, |check, verdict| {
@@ -196,6 +255,9 @@ fn grade(lab: &Lab, package: &str, wanted: &[&Check], folder: &Folder) -> ExitCo
         say!("{}", paint.line(&report));
         reports.push(report);
     });
+    for remark in remarks {
+        say!("\n  {remark}");
+    }
     let mut failures = reports.iter().filter(|report| report.verdict == "failed");
     if let Some(first) = failures.next() {
         say!("\n{}", paint.failure(first));
@@ -616,5 +678,34 @@ mod tests {
         side_by_side(&checks.each_ref(), &Sources::default(), nowhere, |check, _| told.push(check.name));
         assert_eq!(told, ["todo_1", "todo_2", "both_halves"]);
         assert_eq!(MOST.load(Ordering::SeqCst), 1, "so many servers ran at the same time");
+    }
+
+    #[test]
+    fn the_client_s_files_are_those_that_its_server_sends() {
+        let lab = tempfile::tempdir().expect("a temporary folder");
+        let write = |name: &str, bytes: &[u8]| {
+            let path = lab.path().join("web").join(name);
+            fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("folder");
+            fs::write(path, bytes).expect("file");
+        };
+        write("client.js", b"import './lib/helper.js';\r\n");
+        write("lib/deep/one.mjs", b"");
+        write("lib/helper.js", b"// caf\xe9\n");
+        write("prices.json", b"{}");
+        write("notes.txt", b"");
+        write("old.js", &[0xff, 0xfe, b'a', 0]);
+        write("node_modules/dep/index.js", b"");
+        let folder = Folder(lab.path().to_owned());
+        let client = folder.client();
+        let named = |name: &str| client.remarks.iter().any(|remark| remark.contains(name));
+        assert!(named("web/lib/helper.js is not UTF-8: line 1"), "{:?}", client.remarks);
+        assert_eq!(client.others.keys().collect::<Vec<_>>(), ["old.js"]);
+        let sources = client.into_sources();
+        let names: Vec<_> = sources.names().collect();
+        assert_eq!(names, ["client.js", "lib/deep/one.mjs", "lib/helper.js", "prices.json"]);
+        assert_eq!(sources.get("client.js"), Some("import './lib/helper.js';\n"));
+        // A package is there for those who ask for it.
+        write("client.js", b"import './node_modules/dep/index.js';");
+        assert!(folder.client().into_sources().get("node_modules/dep/index.js").is_some());
     }
 }

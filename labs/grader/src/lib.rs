@@ -33,6 +33,7 @@ mod store;
 mod sweep;
 mod tape;
 mod tasks;
+pub mod text;
 
 #[cfg(not(target_family = "wasm"))]
 pub mod harness;
@@ -44,7 +45,7 @@ pub use client::{Answer, Ask, Event, EventStream, Item};
 pub use net::{Lane, Line};
 pub use page::{Page, PageError, Place, Sources, Spent, Storm};
 pub use region::{fingerprint, regions};
-pub use report::{Report, Said, Voice, snapshot_body, snapshot_transcript};
+pub use report::{Report, Said, Voice, snapshot_transcript};
 pub use script::{Asked, Script, Stream};
 pub use session::Session;
 pub use socket::{Heard, Socket};

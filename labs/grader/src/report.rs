@@ -11,6 +11,7 @@ use crate::{
     check::{Check, Failure, Finding, Lab, Standing, Verdict},
     invariant::bare,
     region::is_unchanged,
+    text::plain as plain_text,
 };
 
 /// Moments told before the first difference, and after it on either side.
@@ -503,7 +504,7 @@ fn unbreakable(text: &str) -> Vec<&str> {
 }
 
 /// The body of an insta snapshot: what stands below its header.
-pub fn snapshot_body(file: &str) -> &str {
+fn snapshot_body(file: &str) -> &str {
     let body =
         file.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).map_or(file, |(_, body)| body);
     body.trim_end_matches('\n')
@@ -514,7 +515,8 @@ pub fn snapshot_body(file: &str) -> &str {
 /// # Errors
 /// A sentence, where the snapshot was changed by hand or cannot be read.
 pub fn snapshot_transcript(name: &str, file: &str) -> Result<Transcript, String> {
-    let body = snapshot_body(file);
+    let file = plain_text(file);
+    let body = snapshot_body(&file);
     let intact = file.lines().any(|line| line.starts_with("description:") && line.contains(&seal(body)));
     if !intact {
         return Err(format!(
@@ -531,4 +533,23 @@ pub(crate) fn seal(body: &str) -> String {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     format!("seal {hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_means_the_same_with_the_line_ends_of_any_machine() {
+        let body = "     0 ms  note             hi\n     5 ms  note             there";
+        let file = format!("---\nsource: x\ndescription: d · {}\n---\n{body}\n", seal(body));
+        let read = snapshot_transcript("name", &file).expect("it is whole");
+        assert_eq!(read.moments.len(), 2);
+        for file in [file.replace('\n', "\r\n"), format!("\u{feff}{file}")] {
+            assert_eq!(snapshot_transcript("name", &file).as_ref(), Ok(&read));
+        }
+        let changed = file.replace("there", "here").replace('\n', "\r\n");
+        let why = snapshot_transcript("name", &changed).expect_err("its seal is another's");
+        assert!(why.contains("has been changed"), "{why}");
+    }
 }

@@ -381,6 +381,42 @@ fn reset_twice_keeps_both_copies() {
     assert_eq!(kept, ["first", "second"], "no copy replaces another");
 }
 
+/// A clone as Git for Windows makes it: every line ends in CRLF.
+fn with_crlf(workspace: &Workspace) {
+    let mut files = BTreeMap::new();
+    collect(&workspace.root, &workspace.root, &mut files);
+    for (name, bytes) in files {
+        let text = String::from_utf8(bytes).expect("they are text");
+        fs::write(workspace.root.join(name), text.replace('\n', "\r\n")).expect("written");
+    }
+}
+
+#[test]
+fn a_clone_with_crlf_is_at_the_start_and_can_be_put_back_to_it() {
+    let workspace = Workspace::new("crlf");
+    with_crlf(&workspace);
+    assert_eq!(workspace.says(&["reset", "3"]), "Lab 3 is at the start already.\n");
+    let edited = START_LIB.replace('\n', "\r\n").replace("todo!", "unimplemented!");
+    workspace.write("labs/lab3-sse/src/lib.rs", &edited);
+    let kept = workspace.says(&["reset", "3"]);
+    let kept = workspace.path(kept.lines().last().expect("a path"));
+    assert_eq!(fs::read_to_string(kept.join("src/lib.rs")).expect("the copy"), edited, "byte for byte");
+    assert_eq!(workspace.read("labs/lab3-sse/src/lib.rs"), START_LIB);
+    let client = workspace.read("labs/lab3-sse/web/client.js");
+    assert_eq!(client, START_CLIENT.replace('\n', "\r\n"), "what nobody edited is left alone");
+    assert!(workspace.says(&["hint", "3.1"]).contains("What is a price?"));
+}
+
+#[test]
+fn line_ends_and_byte_order_marks_are_no_difference_to_the_solution() {
+    let workspace = Workspace::new("crlf-compare");
+    workspace.write("labs/lab3-sse/src/lib.rs", &SOLVED_LIB.replace('\n', "\r\n"));
+    workspace.write("labs/lab3-sse/web/client.js", &format!("\u{feff}{SOLVED_CLIENT}"));
+    workspace.graded("passed", "passed");
+    let text = workspace.says(&["compare", "3"]);
+    assert_eq!(text, "the same: src/lib.rs, src/main.rs, web/client.js\n");
+}
+
 /// A stage that answers each request with the next of these; gives its address and what it was asked.
 fn pretended(answers: &'static [&'static str]) -> (String, std::thread::JoinHandle<Vec<String>>) {
     use std::io::{Read, Write};
@@ -743,6 +779,19 @@ EOF
         let proving = workspace.path("target/prove/tree/Cargo.toml");
         let manifest = fs::read_to_string(proving).expect("the scratch workspace");
         assert!(manifest.contains("proving/labs/*"), "{manifest}");
+    }
+
+    #[test]
+    fn prove_holds_in_a_clone_with_crlf() {
+        let workspace = Workspace::to_prove("prove-crlf");
+        let scripts = ["cargo", "grade"].map(|name| (name, workspace.read(name)));
+        with_crlf(&workspace);
+        for (name, script) in scripts {
+            workspace.write(name, &script);
+        }
+        let (text, content) = workspace.prove(&["--strict"]);
+        assert!(content, "{text}");
+        assert_eq!(last(&text), "18 passed, 0 failed", "{text}");
     }
 
     #[test]

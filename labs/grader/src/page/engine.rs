@@ -153,7 +153,7 @@ impl Engine {
     /// Loads the client's module and looks for its exports.
     pub(super) fn load(&self, entry: &str, exports: &[&str]) -> Result<(), PageError> {
         let Some(text) = self.host.sources.get(entry) else {
-            return Err(PageError::MissingFile { file: entry.to_owned(), importer: None });
+            return Err(self.host.sources.absent(entry, entry, None));
         };
         let mut loaded = None;
         self.begin();
@@ -173,6 +173,10 @@ impl Engine {
         if let Some((namespace, promise)) = loaded {
             self.run(|ctx| {
                 let (namespace, promise) = (namespace.restore(ctx)?, promise.restore(ctx)?);
+                if promise.state() == PromiseState::Pending {
+                    self.host.fail(PageError::Unfinished { file: entry.to_owned() });
+                    return Ok(());
+                }
                 if promise.state() == PromiseState::Rejected {
                     // What a module throws is no forgotten promise of the client's.
                     self.handled(ctx, promise.as_value());
@@ -200,8 +204,8 @@ impl Engine {
 
     /// Why the client's module could not be loaded.
     fn unloadable(&self, ctx: &Ctx<'_>, problem: CaughtError<'_>) -> PageError {
-        if let Some((file, importer)) = self.host.missing.take() {
-            return PageError::MissingFile { file, importer: Some(importer) };
+        if let Some(absent) = self.host.missing.take() {
+            return absent;
         }
         match classify(ctx, &self.host, problem, Surfaced::Uncaught) {
             PageError::Uncaught { name, message, place } if name == "SyntaxError" => {

@@ -101,6 +101,25 @@ pub enum PageError {
         /// The module that imports it; nothing for the page's own entry.
         importer: Option<String>,
     },
+    /// A file is in an encoding that no browser reads in a script.
+    Encoding {
+        /// The file.
+        file: String,
+        /// Its encoding: `UTF-16`.
+        encoding: String,
+    },
+    /// A module imports a file that is no script, without saying so.
+    NotAScript {
+        /// The file, as it was named.
+        named: String,
+        /// The module that imports it.
+        importer: String,
+    },
+    /// A module waits outside of its functions, and so nobody can use what it exports.
+    Unfinished {
+        /// The module that was opened: itself, or one that it imports.
+        file: String,
+    },
     /// An exception that nothing caught.
     Uncaught {
         /// The error's `name`.
@@ -179,7 +198,11 @@ impl PageError {
             | PageError::Storm { place, .. }
             | PageError::Memory { place }
             | PageError::NotAvailable { place, .. } => place.clone(),
-            PageError::MissingExport { file, .. } | PageError::MissingFile { file, .. } => {
+            PageError::MissingExport { file, .. }
+            | PageError::MissingFile { file, .. }
+            | PageError::Encoding { file, .. }
+            | PageError::Unfinished { file }
+            | PageError::NotAScript { importer: file, .. } => {
                 Place { file: file.clone(), ..Place::default() }
             }
         }
@@ -233,6 +256,19 @@ impl fmt::Display for PageError {
                     "there is no {file} in the folder web; `git checkout -- '*/{file}'` or `cargo lab reset` brings it back."
                 )
             }
+            PageError::Encoding { file, encoding } => {
+                write!(f, "web/{file} is {encoding}; save it as UTF-8.")
+            }
+            PageError::Unfinished { file } => write!(
+                f,
+                "{file} is not loaded to its end: it, or a file that it imports, has an `await` outside of \
+                 its functions. Until that is over, a page can use nothing of it; await inside a function."
+            ),
+            PageError::NotAScript { named, importer } => write!(
+                f,
+                "{importer} imports \"{named}\", which is JSON and no script; write \
+                 `import … from '{named}' with {{ type: 'json' }}`."
+            ),
             PageError::Uncaught { name, message, place } => {
                 write!(f, "{place}: uncaught {name}: {}", stop(message))?;
                 f.write_str(hint(name, message))

@@ -1,6 +1,7 @@
 //! The client's files, and how `import` finds them.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     collections::BTreeMap,
     rc::Rc,
@@ -13,7 +14,8 @@ use rquickjs::{
     module::{Declared, WriteOptions},
 };
 
-use crate::tape::lock;
+use super::error::PageError;
+use crate::{tape::lock, text::plain};
 
 /// The client's files by name (`client.js`, `lib/view.js`).
 ///
@@ -21,23 +23,49 @@ use crate::tape::lock;
 /// this never touches a file system. Where one of them is `index.html`, the
 /// elements that carry an `id` there exist in the page's document.
 #[derive(Clone, Debug, Default)]
-pub struct Sources(Arc<BTreeMap<String, String>>);
+pub struct Sources {
+    texts: Arc<BTreeMap<String, String>>,
+    /// Files that are there and no text, with what they are: `UTF-16`.
+    others: Arc<BTreeMap<String, String>>,
+}
 
 impl Sources {
-    /// Sources from names and texts. Names are relative, with `/` between folders.
+    /// Sources from names and texts. Names are relative, with `/` between folders. Line ends and a
+    /// byte order mark make no difference.
     pub fn new(files: impl IntoIterator<Item = (String, String)>) -> Sources {
-        Sources(Arc::new(files.into_iter().collect()))
+        let files = files.into_iter().map(|(name, text)| {
+            let plain = match plain(&text) {
+                Cow::Borrowed(same) if same.len() == text.len() => None,
+                other => Some(other.into_owned()),
+            };
+            (name, plain.unwrap_or(text))
+        });
+        Sources { texts: Arc::new(files.collect()), ..Sources::default() }
+    }
+
+    /// The same, with files whose encoding no browser reads in a script: their names, and what they are.
+    #[must_use]
+    pub fn with_others(self, others: impl IntoIterator<Item = (String, String)>) -> Sources {
+        Sources { others: Arc::new(others.into_iter().collect()), ..self }
     }
 
     /// The text of one file.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.texts.get(name).map(String::as_str)
     }
 
-    /// The names of all files, in order.
+    /// The names of all files with a text, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.texts.keys().map(String::as_str)
+    }
+
+    /// Why a file is not there.
+    pub(super) fn absent(&self, path: &str, named: &str, importer: Option<&str>) -> PageError {
+        match self.others.get(path) {
+            Some(encoding) => PageError::Encoding { file: path.to_owned(), encoding: encoding.clone() },
+            None => PageError::MissingFile { file: named.to_owned(), importer: importer.map(str::to_owned) },
+        }
     }
 }
 
@@ -92,8 +120,8 @@ pub(super) fn declare_prelude<'js>(ctx: &Ctx<'js>, name: &str) -> Option<Result<
     }))
 }
 
-/// A file that an `import` named and that does not exist: its name and its importer.
-pub(super) type Missing = Rc<RefCell<Option<(String, String)>>>;
+/// Why the file that an `import` named could not be had.
+pub(super) type Missing = Rc<RefCell<Option<PageError>>>;
 
 /// Turns specifiers into names of files, as a browser resolves URLs against the
 /// importing module's.
@@ -108,19 +136,40 @@ impl Resolver for Names {
         _: &Ctx<'js>,
         base: &str,
         name: &str,
-        _: Option<ImportAttributes<'js>>,
+        attributes: Option<ImportAttributes<'js>>,
     ) -> Result<String> {
         if base.starts_with(OWN)
             && let Some(name) = name.strip_prefix("./")
         {
             return Ok(format!("{OWN}{name}"));
         }
-        let found = relative(base, name).filter(|path| self.sources.get(path).is_some());
-        found.ok_or_else(|| {
-            *self.missing.borrow_mut() = Some((name.to_owned(), base.to_owned()));
-            Error::new_resolving(base, name)
-        })
+        let path = relative(file_of(base), name);
+        let file = path.as_deref().map_or("", file_of);
+        let problem = match self.sources.get(file) {
+            None => self.sources.absent(file, name, Some(base)),
+            Some(_) if is_json(file) && !asks_for_json(attributes.as_ref()) => {
+                PageError::NotAScript { named: name.to_owned(), importer: base.to_owned() }
+            }
+            Some(_) => return Ok(path.unwrap_or_default()),
+        };
+        *self.missing.borrow_mut() = Some(problem);
+        Err(Error::new_resolving(base, name))
     }
+}
+
+/// The file that a server sends for the path of a module: `dep.js` for `dep.js?v=2`.
+fn file_of(path: &str) -> &str {
+    path.split(['?', '#']).next().unwrap_or(path)
+}
+
+fn is_json(file: &str) -> bool {
+    file.ends_with(".json")
+}
+
+/// Whether an import says `with { type: 'json' }`.
+fn asks_for_json(attributes: Option<&ImportAttributes<'_>>) -> bool {
+    let asked = attributes.and_then(|attributes| attributes.get("type").ok().flatten());
+    asked.as_deref() == Some("json")
 }
 
 /// The path that `name` means in the module `base`; bare names mean nothing.
@@ -159,7 +208,12 @@ impl Loader for Texts {
         if let Some(module) = declare_prelude(ctx, name) {
             return module;
         }
-        match self.0.get(name) {
+        match self.0.get(file_of(name)) {
+            Some(text) if is_json(file_of(name)) => {
+                // A string of JSON is one of JavaScript, too.
+                let quoted = serde_json::Value::from(text);
+                Module::declare(ctx.clone(), name, format!("export default JSON.parse({quoted});"))
+            }
             Some(text) => Module::declare(ctx.clone(), name, text),
             None => Err(Error::new_loading(name)),
         }
@@ -224,6 +278,7 @@ mod tests {
         assert_eq!(path("lib/a.js", "../b.js").as_deref(), Some("b.js"));
         assert_eq!(path("lib/a.js", "/b.js").as_deref(), Some("b.js"));
         assert_eq!(path("client.js", "lodash"), None);
+        assert_eq!(path("client.js", "./dep.js?v=a").as_deref(), Some("dep.js?v=a"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use diffy::{DiffOptions, Line};
 
 use crate::paint::{self, Paint, say};
-use crate::repo::{Lab, Repo};
+use crate::repo::{Lab, Repo, plain};
 use crate::report::Report;
 use crate::sentence::{Result, Sentence};
 
@@ -15,7 +15,7 @@ pub(crate) fn compare(repo: &Repo, lab: &Lab, spoil: bool, paint: Paint) -> Resu
     if !spoil {
         refuse_before_passing(repo, lab)?;
     }
-    let yours = lab.files()?;
+    let yours = plain(&lab.files()?);
     let solved = lab.solved()?;
     let columns = paint::columns();
     let mut same = Vec::new();

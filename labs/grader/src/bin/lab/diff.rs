@@ -112,8 +112,9 @@ impl Answer {
                         ))
                     })?;
                     changed.push(name.to_owned());
-                    String::from_utf8(bytes)
-                        .map_err(|_| wrong(format!("it changes {name}, which is not text.")))?
+                    let text = String::from_utf8(bytes)
+                        .map_err(|_| wrong(format!("it changes {name}, which is not text.")))?;
+                    grader::text::plain(&text).into_owned()
                 }
             };
             let after = diffy::apply(&before, hunks).map_err(|error| {

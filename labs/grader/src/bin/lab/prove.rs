@@ -15,7 +15,7 @@ use std::time::Instant;
 use crate::cargo::{Cargo, Grading, Run};
 use crate::diff::{self, Answer};
 use crate::paint::{Paint, say};
-use crate::repo::{Files, Lab, Repo};
+use crate::repo::{Files, Lab, Repo, plain};
 use crate::report::{Check, Report, Verdict};
 use crate::sentence::{Result, Sentence};
 use table::{Outcome, Table};
@@ -92,8 +92,8 @@ pub(crate) fn prove(repo: &Repo, labs: &[Lab], options: &Options, paint: Paint) 
 
 /// Writes `start.diff` from the lab's files as they are, for the maintainer who changed both.
 pub(crate) fn write_start(repo: &Repo, lab: &Lab) -> Result<()> {
-    let solution = crate::repo::files(&lab.solution)?;
-    let given = lab.files()?;
+    let solution = plain(&crate::repo::files(&lab.solution)?);
+    let given = plain(&lab.files()?);
     if !solution.keys().eq(given.keys()) {
         return Err(Sentence::new(format!(
             "labs/{0} and solutions/{0} do not have the same files in src/ and web/. A start \
@@ -148,7 +148,7 @@ impl Prover<'_> {
             return Ok(false);
         }
 
-        let solution = crate::repo::files(&self.lab.solution)?;
+        let solution = plain(&crate::repo::files(&self.lab.solution)?);
         if self.options.only.is_none() {
             let start = self.lab.start();
             table.row("start", &format!("is labs/{}", self.lab.name), || self.start_is_lab(&start));
@@ -278,7 +278,7 @@ impl Prover<'_> {
             Ok(start) => start,
             Err(sentence) => return Ok(Outcome::failed(sentence.to_string())),
         };
-        let yours = self.lab.files()?;
+        let yours = plain(&self.lab.files()?);
         let names: Vec<&str> = start
             .keys()
             .chain(yours.keys().filter(|name| !start.contains_key(*name)))

@@ -155,10 +155,10 @@ impl Lab {
         files(&self.folder)
     }
 
-    /// The solution's files, under the lab's own names: what the student's would be when done.
+    /// The solution's files, under the lab's own names: what the student's would be when done. Their line ends are LF.
     pub(crate) fn solved(&self) -> Result<Files> {
         self.need_solution()?;
-        let files = files(&self.solution)?;
+        let files = plain(&files(&self.solution)?);
         Ok(files.into_iter().map(|(name, bytes)| (name, self.renamed(bytes))).collect())
     }
 
@@ -177,12 +177,12 @@ impl Lab {
         }
     }
 
-    /// The lab's files as they are handed out: the solution with `start.diff` applied.
+    /// The lab's files as they are handed out: the solution with `start.diff` applied. Their line ends are LF.
     pub(crate) fn start(&self) -> Result<Files> {
         self.need_solution()?;
         let path = self.solution.join("start.diff");
         let diff = crate::diff::Answer::read(&path)?;
-        let mut start = files(&self.solution)?;
+        let mut start = plain(&files(&self.solution)?);
         diff.apply(&mut start)?;
         Ok(start.into_iter().map(|(name, bytes)| (name, self.renamed(bytes))).collect())
     }
@@ -208,6 +208,16 @@ impl Lab {
             self.solution.display()
         )))
     }
+}
+
+/// Files without what Git or an editor makes of their line ends, and without byte order marks: what
+/// is to be compared. What is not text stays as it is.
+pub(crate) fn plain(files: &Files) -> Files {
+    let plain = |bytes: &Vec<u8>| match std::str::from_utf8(bytes) {
+        Ok(text) => grader::text::plain(text).into_owned().into_bytes(),
+        Err(_) => bytes.clone(),
+    };
+    files.iter().map(|(name, bytes)| (name.clone(), plain(bytes))).collect()
 }
 
 /// The student's files under one side of a lab.

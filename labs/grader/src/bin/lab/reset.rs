@@ -7,20 +7,21 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::paint::{Paint, say};
-use crate::repo::{Files, Lab, Repo};
+use crate::repo::{Files, Lab, Repo, plain};
 use crate::sentence::{Result, Sentence};
 
 /// Puts a lab back to the start and prints where the student's files are kept.
 pub(crate) fn reset(repo: &Repo, lab: &Lab, paint: Paint) -> Result<()> {
     let start = lab.start()?;
     let yours = lab.files()?;
-    if yours == start {
+    let compared = plain(&yours);
+    if compared == start {
         say!("Lab {} is at the start already.", lab.number);
         return Ok(());
     }
     refuse_odd_places(lab, &start)?;
     let kept = keep(lab, &yours)?;
-    let staged = stage(lab, &start, &yours)?;
+    let staged = stage(lab, &start, &compared)?;
     let result = unchanged_since(lab, &start, &yours).and_then(|()| staged.replace());
     if let Err(sentence) = result {
         staged.discard();
@@ -120,7 +121,7 @@ struct Staged {
     files: Vec<(PathBuf, PathBuf)>,
 }
 
-/// Writes what must change beside its place. On trouble nothing remains of it.
+/// Writes what must change beside its place. On trouble nothing remains of it. `yours` is what is there, to be compared.
 fn stage(lab: &Lab, start: &Files, yours: &Files) -> Result<Staged> {
     let mut staged = Staged { files: Vec::new() };
     for (name, bytes) in start {

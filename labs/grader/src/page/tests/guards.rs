@@ -318,3 +318,82 @@ fn the_same_client_is_stopped_at_the_same_step_every_time() {
     };
     assert_eq!(count(), count());
 }
+
+#[test]
+fn line_ends_and_a_byte_order_mark_change_nothing() {
+    let lines = "const a = `one\r\ntwo`;\r\nexport function f() {\r\n  // a comment\r\n  null.x;\r\n}\r\n";
+    for client in [lines.to_owned(), format!("\u{feff}{lines}"), lines.replace("\r\n", "\n")] {
+        expect(&client, "client.js:5:3: uncaught TypeError", "");
+    }
+    let client = "import { text } from './text.js';\r\nexport function f() {\r\n  throw new Error(JSON.stringify(text));\r\n}";
+    let error =
+        failure_of(&[("client.js", client), ("text.js", "\u{feff}export const text = `a\r\nb`;\r\n")]);
+    assert!(error.to_string().starts_with("client.js:3:34: uncaught Error: \"a\\nb\"."), "{error}");
+}
+
+#[test]
+fn a_file_in_another_encoding_is_named() {
+    let failure = |texts: &[(&str, &str)], other: &str| {
+        let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        let sources =
+            Sources::new(texts.iter().map(owned)).with_others([(other.to_owned(), "UTF-16".to_owned())]);
+        play(&[], Router::new(), |_, net, tape| async move {
+            let lane = net.lane(None, 1);
+            let opening =
+                Opening { lane, tape, sources: &sources, entry: "client.js", seed: 0, exports: &[] };
+            Page::open(opening).err().map(|error| error.to_string())
+        })
+    };
+    assert_eq!(failure(&[], "client.js").as_deref(), Some("web/client.js is UTF-16; save it as UTF-8."));
+    let client = ("client.js", "import './lib/dep.js';");
+    assert_eq!(
+        failure(&[client], "lib/dep.js").as_deref(),
+        Some("web/lib/dep.js is UTF-16; save it as UTF-8.")
+    );
+}
+
+#[test]
+fn what_a_browser_imports_can_be_imported() {
+    let client = "import { one } from './lib/deep/one.mjs';\nimport { two } from './two.js?v=2';\n\
+                  import three from './three.json' with { type: 'json' };\n\
+                  export const f = () => { throw new Error(`${one}, ${two}, ${three.of[0]}`); };";
+    let files = [
+        ("client.js", client),
+        ("lib/deep/one.mjs", "export { one } from '../other.js?v=1';"),
+        ("lib/other.js", "export const one = 1;"),
+        ("two.js", "export const two = 2;"),
+        ("three.json", "\u{feff}{ \"of\": [\"th\\u0072ee\"] }\r\n"),
+    ];
+    let error = failure_of(&files).to_string();
+    assert!(error.contains("uncaught Error: 1, 2, three."), "{error}");
+
+    let files = [("client.js", "import three from './three.json';"), ("three.json", "{}")];
+    assert_eq!(
+        failure_of(&files).to_string(),
+        "client.js imports \"./three.json\", which is JSON and no script; \
+         write `import … from './three.json' with { type: 'json' }`."
+    );
+}
+
+#[test]
+fn a_module_that_waits_outside_of_its_functions_is_not_loaded() {
+    expect(
+        "await new Promise(() => {});\nexport const f = 1;",
+        "client.js is not loaded to its end",
+        "await inside a function",
+    );
+    assert!(
+        failure_of(&[
+            ("client.js", "import { x } from './dep.js';"),
+            ("dep.js", "await new Promise(() => {}); export const x = 1;")
+        ])
+        .to_string()
+        .starts_with("client.js is not loaded")
+    );
+    // What comes with the microtasks is there in time.
+    expect(
+        "export const a = await Promise.resolve(1);\nthrow new Error(`${a}`);",
+        "client.js:2:20: uncaught Error: 1.",
+        "",
+    );
+}
