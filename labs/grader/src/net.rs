@@ -183,6 +183,23 @@ pub struct Line {
     was_cut: Arc<AtomicBool>,
     /// How long bytes are in transit on it, as long as nobody changes the network's latency.
     pub(crate) latency: Duration,
+    /// How much it takes and gives at once; as much as there is without it.
+    room: Option<Room>,
+}
+
+/// Draws how many bytes a socket takes or gives at once.
+struct Room(u64);
+
+impl Room {
+    fn draw(&mut self) -> usize {
+        // splitmix64: a good spread from small seeds.
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let most = [1, 7, 64, 4096][(mixed >> 62) as usize];
+        1 + (mixed as usize & 0xFFFF) % most
+    }
 }
 
 /// The network's side of one end.
@@ -194,7 +211,10 @@ struct Wire {
 fn line() -> (Line, Wire) {
     let (near, far) = tokio::io::duplex(BUFFER);
     let was_cut = Arc::new(AtomicBool::new(false));
-    (Line { io: near, was_cut: Arc::clone(&was_cut), latency: Duration::ZERO }, Wire { io: far, was_cut })
+    (
+        Line { io: near, was_cut: Arc::clone(&was_cut), latency: Duration::ZERO, room: None },
+        Wire { io: far, was_cut },
+    )
 }
 
 impl AsyncRead for Line {
