@@ -161,7 +161,11 @@ impl Lane {
             if state.refusing { None } else { state.listener.clone() }
         };
         let (mut client_line, client_wire) = line();
-        let (server_line, server_wire) = line();
+        let (mut server_line, server_wire) = line();
+        server_line.room = lock(&self.net.0.state).room.as_mut().map(|seed| {
+            *seed += 1;
+            Room(*seed)
+        });
         client_line.latency = lock(&self.net.0.state).latency + lag;
         if listener.is_none_or(|listener| listener.send(server_line).is_err()) {
             let latency = lock(&self.net.0.state).latency;

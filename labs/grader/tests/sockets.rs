@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 use grader::{
-    Failure, Session, Sources,
+    Bench, Failure, Pulse, Session, Sources, scene,
     wire::ws::{Frame, Opcode},
 };
 
@@ -155,4 +155,37 @@ fn a_script_speaks_frames_to_the_page_and_one_client_can_be_cut() {
     for line in ["client A → server  #1 message \"hello\"", "show: buy", "close: 1006", "close: 1000"] {
         assert!(told.contains(line), "`{line}` is not in:\n{told}");
     }
+}
+
+#[test]
+fn a_socket_of_drawn_room_loses_nothing_and_gives_it_in_many_pieces() {
+    async fn in_pieces(bench: Bench) -> Result<(), Failure> {
+        bench.draw_socket_room();
+        let whole = "0123456789".repeat(500);
+        let text = whole.clone();
+        bench.serve(Router::new().route(
+            "/echo",
+            axum::routing::post(move |body: axum::body::Body| async move {
+                let mut pieces = 0;
+                let mut stream = body.into_data_stream();
+                while let Some(Ok(piece)) = futures_util::StreamExt::next(&mut stream).await {
+                    pieces += usize::from(!piece.is_empty());
+                }
+                (axum::http::HeaderMap::from_iter([("x-pieces".parse().unwrap(), pieces.into())]), text)
+            }),
+        ));
+        let answer = bench.ask("POST", "/echo").body("text/plain", whole.clone()).send().await?;
+        let pieces =
+            answer.headers.get("x-pieces").and_then(|pieces| pieces.to_str().ok()?.parse::<u32>().ok());
+        if pieces.is_none_or(|pieces| pieces < 3) {
+            return Err(Failure::broken(format!("the body was read in {pieces:?} pieces")));
+        }
+        if answer.text().await? != whole {
+            return Err(Failure::broken("the answer is not what was sent"));
+        }
+        Ok(())
+    }
+    let played =
+        scene!(in_pieces, "A long body goes both ways.").play(&Sources::default(), 2, &Pulse::default());
+    assert_eq!(played.result, Ok(()));
 }
