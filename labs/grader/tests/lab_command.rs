@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 const START_LIB: &str = "\
 //! The ticker.
 
-/// Serves prices.
+/// TODO 1: Serves prices.
 pub fn app() -> u32 {
     // ANCHOR: todo_1
     todo!(\"TODO 1\")
@@ -19,7 +19,7 @@ pub fn app() -> u32 {
 const SOLVED_LIB: &str = "\
 //! The ticker.
 
-/// Serves prices.
+/// TODO 1: Serves prices.
 pub fn app() -> u32 {
     // ANCHOR: todo_1
     let price = 6100;
@@ -29,7 +29,7 @@ pub fn app() -> u32 {
 ";
 
 const START_CLIENT: &str = "\
-export function watchPrices() {
+export function watchPrices() { // TODO 2: Says live.
   // ANCHOR: todo_2
   throw new Todo(2);
   // ANCHOR_END: todo_2
@@ -37,7 +37,7 @@ export function watchPrices() {
 ";
 
 const SOLVED_CLIENT: &str = "\
-export function watchPrices() {
+export function watchPrices() { // TODO 2: Says live.
   // ANCHOR: todo_2
   return 'live';
   // ANCHOR_END: todo_2
@@ -52,7 +52,7 @@ index 1111111..2222222 100644
 --- a/src/lib.rs
 +++ b/src/lib.rs
 @@ -3,7 +3,6 @@
- /// Serves prices.
+ /// TODO 1: Serves prices.
  pub fn app() -> u32 {
      // ANCHOR: todo_1
 -    let price = 6100;
@@ -65,7 +65,7 @@ index 1111111..2222222 100644
 --- a/web/client.js
 +++ b/web/client.js
 @@ -1,5 +1,5 @@
- export function watchPrices() {
+ export function watchPrices() { // TODO 2: Says live.
    // ANCHOR: todo_2
 -  return 'live';
 +  throw new Todo(2);
@@ -95,6 +95,54 @@ let price = …;
 Who is live?
 ";
 
+const CONTRACT: &str = "\
+# The contract of lab 3
+
+## 1 · Prices
+
+Serves prices.
+
+- `1.number`: A price is a number.
+
+## 2 · Live
+
+Says live.
+
+- `2.live`: Somebody is live.
+- `2.open.quotes`: Which quotes.
+";
+
+const README: &str = "\
+# Lab 3 · The ticker
+
+<!-- contract: 1 to 2 -->
+
+### 1 · Prices
+
+Serves prices.
+
+- A price is a number. `3.1.number`
+
+### 2 · Live
+
+Says live.
+
+- Somebody is live. `3.2.live`
+- *Open:* Which quotes. `3.2.open.quotes`
+
+<!-- end of contract -->
+
+Goal.
+";
+
+const CHAPTER: &str = "\
+# Which?
+
+{{#contract ../../labs/lab3-sse/contract.md:1}}
+
+{{#contract ../../labs/lab3-sse/contract.md:2}}
+";
+
 /// A workspace with lab 3 (solved by `start.diff` in reverse) and a lab 5 that is only a folder.
 struct Workspace {
     root: PathBuf,
@@ -111,7 +159,13 @@ impl Workspace {
         workspace.write("Cargo.toml", "[workspace]\nmembers = [\n    \"labs/lab3-sse\",\n]\n");
         let lab = "labs/lab3-sse";
         workspace.write(&format!("{lab}/Cargo.toml"), "[package]\nname = \"lab3\"\n");
-        workspace.write(&format!("{lab}/README.md"), "# Lab 3 · The ticker\n\nGoal.\n");
+        workspace.write(&format!("{lab}/README.md"), README);
+        workspace.write(&format!("{lab}/contract.md"), CONTRACT);
+        let start = [(1, START_LIB), (2, START_CLIENT)].map(|(todo, text)| {
+            format!("TODO {todo}: {}\n", grader::fingerprint(&grader::regions(text, todo)))
+        });
+        workspace.write(&format!("{lab}/tests/start.txt"), &start.concat());
+        workspace.write("book/src/03-which.md", CHAPTER);
         workspace.write(&format!("{lab}/hints.md"), HINTS);
         workspace.write(&format!("{lab}/src/lib.rs"), START_LIB);
         let main = SOLVED_MAIN.replace("lab3_solution", "lab3");
@@ -645,6 +699,10 @@ echo '{"reason":"build-finished","success":true}'
 "#;
 
     const GRADE: &str = r#"#!/bin/sh
+if [ "$1" = --clauses ]; then
+  echo '[{"scene":"a_price","todo":1,"clauses":["1.number"]},{"scene":"somebody","todo":2,"clauses":["2.live"]}]'
+  exit
+fi
 one=passed two=passed
 grep -q 'todo!' src/lib.rs && one=not_started
 grep -q 'new Todo' web/client.js && two=not_started
@@ -657,13 +715,14 @@ done=0
 echo "verdict: $done of 2"
 cat > "$LAB_REPORT" <<EOF
 {"lab":"lab3","done":$done,"total":2,"checks":[
-{"name":"todo_1_prices","todo":1,"file":"src/lib.rs","line":5,"contract":"Prices.","verdict":"$one","message":"A price is\na number."},
-{"name":"todo_2_live","todo":2,"file":"web/client.js","line":2,"contract":"Live.","verdict":"$two","message":"Nobody is live."}]}
+{"name":"todo_1_prices","todo":1,"file":"src/lib.rs","line":5,"contract":"Prices.","clause":"3.1.number","verdict":"$one","message":"A price is\na number."},
+{"name":"todo_2_live","todo":2,"file":"web/client.js","line":2,"contract":"Live.","clause":"3.2.live","verdict":"$two","message":"Nobody is live."}]}
 EOF
 "#;
 
     const WRONG_LIB: &str = "\
 # caught by: todo_1_prices
+# breaks: 3.1.number
 # misconception: A price is a word.
 # says: price is a number
 --- a/src/lib.rs
@@ -680,13 +739,14 @@ EOF
 
     const WRONG_CLIENT: &str = "\
 # caught by: todo_2_live
+# breaks: 3.2.live
 # misconception: Everybody
 #   is live.
 # says: Nobody is live
 --- a/web/client.js
 +++ b/web/client.js
 @@ -1,5 +1,5 @@
- export function watchPrices() {
+ export function watchPrices() { // TODO 2: Says live.
    // ANCHOR: todo_2
 -  return 'live';
 +  return 'WRONG_2';
@@ -696,10 +756,11 @@ EOF
 
     const RIGHT_CLIENT: &str = "\
 # right because: quotes do not matter
+# uses: 3.2.open.quotes
 --- a/web/client.js
 +++ b/web/client.js
 @@ -1,5 +1,5 @@
- export function watchPrices() {
+ export function watchPrices() { // TODO 2: Says live.
    // ANCHOR: todo_2
 -  return 'live';
 +  return \"live\";
@@ -766,7 +827,7 @@ EOF
         let workspace = Workspace::to_prove("prove");
         let (text, content) = workspace.prove(&[]);
         assert!(content, "{text}");
-        assert_eq!(last(&text), "18 passed, 0 failed", "{text}");
+        assert_eq!(last(&text), "20 passed, 0 failed", "{text}");
         assert!(text.contains("4 wrong in Rust, 4 wrong in JavaScript, 3 also right"), "{text}");
         assert_eq!(workspace.read("labs/lab3-sse/src/lib.rs"), START_LIB);
         assert_eq!(workspace.read("solutions/lab3-sse/src/lib.rs"), SOLVED_LIB);
@@ -791,7 +852,64 @@ EOF
         }
         let (text, content) = workspace.prove(&["--strict"]);
         assert!(content, "{text}");
-        assert_eq!(last(&text), "18 passed, 0 failed", "{text}");
+        assert_eq!(last(&text), "20 passed, 0 failed", "{text}");
+    }
+
+    #[test]
+    fn prove_counts_the_clauses_that_are_covered() {
+        let workspace = Workspace::to_prove("prove-coverage");
+        let (text, _) = workspace.prove(&[]);
+        assert!(text.contains("contract coverage: 3 of 3 clauses"), "{text}");
+        // A clause that no scene checks and no answer breaks, and one left open that nobody uses.
+        let more = format!("{CONTRACT}- `2.once`: Once.\n- `2.open.case`: Which case.\n");
+        workspace.write("labs/lab3-sse/contract.md", &more);
+        let (text, content) = workspace.prove(&["--accept"]);
+        assert!(!content, "{text}");
+        assert!(text.contains("! 3.2.once"), "{text}");
+        assert!(text.contains("! 3.2.open.case"), "{text}");
+        assert!(text.contains("contract coverage: 3 of 5 clauses"), "{text}");
+    }
+
+    #[test]
+    fn prove_fails_when_one_text_says_something_else() {
+        let places = [
+            ("labs/lab3-sse/README.md", "A price is a number.", "README.md is not what contract.md"),
+            ("labs/lab3-sse/tests/start.txt", "TODO 2: ", "start.txt is not what contract.md"),
+            (
+                "labs/lab3-sse/contract.md",
+                "Serves prices.",
+                "No comment in the lab's files begins like this: TODO 1",
+            ),
+            ("book/src/03-which.md", "contract.md:2", "03-which.md lacks the line {{#contract"),
+        ];
+        for (path, words, complaint) in places {
+            let workspace = Workspace::to_prove("prove-one-text");
+            let text = workspace.read(path).replacen(words, "Something else", 1);
+            workspace.write(path, &text);
+            let (text, content) = workspace.prove(&[]);
+            assert!(!content, "{path}: {text}");
+            assert!(text.contains(complaint), "{path}: {text}");
+        }
+    }
+
+    #[test]
+    fn prove_accepts_a_readme_and_fingerprints_made_anew() {
+        let workspace = Workspace::to_prove("prove-accepts-texts");
+        workspace.write("labs/lab3-sse/README.md", &README.replace("A price", "A prize"));
+        workspace.write("labs/lab3-sse/tests/start.txt", "");
+        let (text, content) = workspace.prove(&["--accept"]);
+        assert!(content, "{text}");
+        assert_eq!(workspace.read("labs/lab3-sse/README.md"), README);
+    }
+
+    #[test]
+    fn prove_fails_when_the_message_is_of_another_clause() {
+        let workspace = Workspace::to_prove("prove-clause");
+        let other = WRONG_LIB.replace("# breaks: 3.1.number", "# breaks: 3.2.live");
+        workspace.answer("wrong/server-2.diff", &other);
+        let (text, content) = workspace.prove(&[]);
+        assert!(!content, "{text}");
+        assert!(text.contains("It breaks 3.2.live, and the message is of 3.1.number"), "{text}");
     }
 
     #[test]
@@ -802,7 +920,7 @@ EOF
         let (text, content) = workspace.prove(&[]);
         assert!(!content, "{text}");
         assert!(text.contains("todo_2_live passed, and should have failed"), "{text}");
-        assert_eq!(last(&text), "17 passed, 1 failed", "{text}");
+        assert_eq!(last(&text), "19 passed, 1 failed", "{text}");
     }
 
     #[test]
@@ -863,7 +981,7 @@ EOF
         let (text, content) = workspace.prove(&[]);
         assert!(!content, "{text}");
         assert!(text.contains("Nobody is live."), "the message is shown: {text}");
-        assert_eq!(last(&text), "17 passed, 1 failed", "{text}");
+        assert_eq!(last(&text), "19 passed, 1 failed", "{text}");
     }
 
     #[test]
@@ -887,7 +1005,7 @@ EOF
         let (text, content) = workspace.prove(&[]);
         assert!(!content, "{text}");
         assert!(text.contains("error: that is not Rust"), "{text}");
-        assert_eq!(last(&text), "17 passed, 1 failed", "the others go on: {text}");
+        assert_eq!(last(&text), "19 passed, 1 failed", "the others go on: {text}");
     }
 
     #[test]
@@ -899,7 +1017,7 @@ EOF
         assert!(!content, "{text}");
         assert!(text.contains("before they could report"), "{text}");
         assert!(text.contains("thread main panicked"), "with its last words: {text}");
-        assert_eq!(last(&text), "18 passed, 1 failed", "the others go on: {text}");
+        assert_eq!(last(&text), "20 passed, 1 failed", "the others go on: {text}");
     }
 
     #[test]
@@ -909,7 +1027,7 @@ EOF
         let (text, content) = workspace.prove(&[]);
         assert!(content, "{text}");
         assert!(text.contains("src/lib.rs edited; proving the start"), "{text}");
-        assert_eq!(last(&text), "17 passed, 0 failed", "{text}");
+        assert_eq!(last(&text), "19 passed, 0 failed", "{text}");
         let (text, content) = workspace.prove(&["--strict"]);
         assert!(!content, "{text}");
         assert!(text.contains("+// my own work"), "with the difference: {text}");
@@ -936,7 +1054,7 @@ EOF
         workspace.write("solutions/lab3-sse/start.diff", "of another time\n");
         let (text, content) = workspace.prove(&["3", "--write-start", "--strict"]);
         assert!(content, "{text}");
-        assert_eq!(last(&text), "18 passed, 0 failed", "{text}");
+        assert_eq!(last(&text), "20 passed, 0 failed", "{text}");
         let written = workspace.read("solutions/lab3-sse/start.diff");
         assert!(!written.contains("main.rs"), "the name goes without saying: {written}");
     }
