@@ -23,7 +23,7 @@ use wire::Transcript;
 use crate::{
     SEEDS, Sources,
     check::{Check, Compared, Failure, Finding, Lab, Played, Scene, Standing, Verdict},
-    class,
+    class, memory,
     report::{Report, Said, Voice, snapshot_transcript},
     tape::{CLIENT, Pulse},
     text::{self, Encoding},
@@ -51,6 +51,12 @@ impl Folder {
     /// Labs and solutions stand two folders below the root.
     fn snapshots(&self, lab: &Lab) -> PathBuf {
         self.0.join("../..").join(lab.folder).join("tests/snapshots")
+    }
+
+    /// Where results are kept between runs.
+    fn memory(&self) -> PathBuf {
+        let root = self.0.ancestors().nth(2).unwrap_or(&self.0);
+        memory::folder(root, env::current_exe().ok().as_deref())
     }
 
     /// The client's files: all that a module of `web` can import from the server, under its path there.
@@ -274,11 +280,11 @@ fn grade(lab: &Lab, package: &str, wanted: &[&Check], folder: &Folder) -> ExitCo
         lab.checks.len() - wanted.len()
     );
     say!("{}", summary(package, lab, &reports));
-    if let Err(error) = write_report(package, lab, &reports) {
+    if let Err(error) = write_report(package, lab, folder, &reports) {
         eprintln!("(The report for `cargo lab` could not be written: {error}.)");
     }
     // Last of all: the student has the verdict, and nothing that happens here changes it.
-    if let Some(line) = tell_class(package, lab, &reports) {
+    if let Some(line) = tell_class(package, lab, folder, &reports) {
         say!("{line}");
     }
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -503,12 +509,11 @@ fn repeat(checks: &[&Check], sources: &Sources, times: usize) -> ExitCode {
 }
 
 /// Tells the class, if the student joined one. A solution is nobody's progress.
-fn tell_class(package: &str, lab: &Lab, reports: &[Report]) -> Option<String> {
+fn tell_class(package: &str, lab: &Lab, folder: &Folder, reports: &[Report]) -> Option<String> {
     if package != format!("lab{}", lab.number) {
         return None;
     }
-    let file = memory().ok().flatten()?.join(class::FILE);
-    class::tell(&file, &told(lab, reports))
+    class::tell(&folder.memory().join(class::FILE), &told(lab, reports))
 }
 
 /// Which TODOs the checks that were run found done, and which not.
@@ -526,25 +531,15 @@ fn told(lab: &Lab, reports: &[Report]) -> class::Progress {
     class::Progress { lab: lab.number, total, done: of(true), open: of(false) }
 }
 
-/// The folder in which results are kept between runs: `target/lab`, beside the build.
-fn memory() -> io::Result<Option<PathBuf>> {
-    let binary = env::current_exe()?;
-    // target/debug/deps/grade-0123 → target
-    Ok(binary.ancestors().nth(3).map(|target| target.join("lab")))
-}
-
-/// `LAB_REPORT` names the file; else it is `target/lab/lab3.json`, beside the build.
-fn write_report(package: &str, lab: &Lab, reports: &[Report]) -> io::Result<()> {
+/// `LAB_REPORT` names the file; else it is `target/lab/lab3.json`.
+fn write_report(package: &str, lab: &Lab, folder: &Folder, reports: &[Report]) -> io::Result<()> {
     // A part of the checks says nothing about the lab as a whole.
     if reports.len() < lab.checks.len() && env::var_os("LAB_REPORT").is_none() {
         return Ok(());
     }
     let path = match env::var_os("LAB_REPORT") {
         Some(path) => PathBuf::from(path),
-        None => {
-            let Some(memory) = memory()? else { return Ok(()) };
-            memory.join(format!("{package}.json"))
-        }
+        None => folder.memory().join(format!("{package}.json")),
     };
     let done =
         reports.iter().filter(|report| report.verdict == "passed" && report.title != "Both halves").count();

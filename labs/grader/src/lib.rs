@@ -37,6 +37,8 @@ pub mod text;
 
 #[cfg(not(target_family = "wasm"))]
 pub mod harness;
+#[cfg(not(target_family = "wasm"))]
+pub mod memory;
 
 pub use align::align;
 pub use bench::Bench;

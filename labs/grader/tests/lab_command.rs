@@ -285,6 +285,20 @@ fn a_graded_lab_shows_what_is_done_and_the_next_step() {
 }
 
 #[test]
+fn results_are_found_wherever_cargo_builds() {
+    let workspace = Workspace::new("status-elsewhere");
+    workspace.graded("passed", "not_started");
+    for (name, folder) in
+        [("CARGO_TARGET_DIR", "elsewhere"), ("CARGO_BUILD_TARGET_DIR", "elsewhere"), ("CARGO_TARGET_DIR", "")]
+    {
+        let mut command = workspace.command();
+        command.env_remove("CARGO_TARGET_DIR").env(name, folder);
+        let text = String::from_utf8(command.output().expect("the command runs").stdout).expect("text");
+        assert!(text.contains("1 of 2"), "{name}={folder}: {text}");
+    }
+}
+
+#[test]
 fn a_result_older_than_an_edit_says_so() {
     let workspace = Workspace::new("status-stale");
     workspace.graded("passed", "passed");

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::SystemTime;
 
+use grader::memory;
+
 use crate::sentence::{Result, Sentence};
 
 /// The folders of a lab that belong to the student: what `reset` restores and `compare` compares.
@@ -60,9 +62,13 @@ impl Repo {
                 ))
             })?
             .to_path_buf();
-        let target = match std::env::var_os("CARGO_TARGET_DIR") {
-            Some(folder) if !folder.is_empty() => here.join(folder),
-            _ => root.join("target"),
+        // What cargo was told by the environment, it takes from where it was called. What its settings tell it is seen
+        // by where it has put this program.
+        let told = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"];
+        let told = told.into_iter().filter_map(std::env::var_os).find(|folder| !folder.is_empty());
+        let target = match told {
+            Some(folder) => here.join(folder),
+            None => built().unwrap_or_else(|| root.join("target")),
         };
         Ok(Self { root, target })
     }
@@ -110,7 +116,7 @@ impl Repo {
 
     /// Where results and hints already shown are remembered. Nothing here is precious.
     pub(crate) fn memory(&self) -> PathBuf {
-        self.target.join("lab")
+        memory::folder(&self.root, std::env::current_exe().ok().as_deref())
     }
 
     /// The result of the last time this lab was graded.
@@ -208,6 +214,11 @@ impl Lab {
             self.solution.display()
         )))
     }
+}
+
+/// The target folder that this program was built into.
+fn built() -> Option<PathBuf> {
+    memory::target(&std::env::current_exe().ok()?)
 }
 
 /// Files without what Git or an editor makes of their line ends, and without byte order marks: what
