@@ -2,6 +2,8 @@
 //! thread of its own, prints the verdicts, and writes the report that
 //! `cargo lab` reads.
 
+mod fail_fast;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs, io,
@@ -141,6 +143,8 @@ struct Wishes {
     /// Say which clauses each scene checks, as JSON.
     clauses: bool,
     ignored_only: bool,
+    /// Play this TODO's checks first, and none after one that does not pass.
+    fail_fast: Option<u32>,
     /// Play every scene this often and compare the transcripts with each other.
     repeat: Option<usize>,
 }
@@ -171,6 +175,13 @@ impl Wishes {
                     wishes.repeat =
                         Some(times.parse().map_err(|_| format!("--repeat takes a number, not `{times}`."))?);
                 }
+                "--fail-fast" => {
+                    let todo = needed("--fail-fast")?;
+                    wishes.fail_fast = Some(
+                        todo.parse()
+                            .map_err(|_| format!("--fail-fast takes a TODO's number, not `{todo}`."))?,
+                    );
+                }
                 // What cargo, nextest and editors pass to any test runner, and what changes nothing here.
                 "--test-threads" | "--format" | "--color" | "--logfile" | "-Z" => {
                     needed(&flag)?;
@@ -179,7 +190,7 @@ impl Wishes {
                 | "--test" => {}
                 _ if flag.starts_with('-') => {
                     return Err(format!(
-                        "{flag} is not known here. Known are names of checks, --exact, --skip NAME, --list and --repeat N."
+                        "{flag} is not known here. Known are names of checks, --exact, --skip NAME, --list, --repeat N and --fail-fast N."
                     ));
                 }
                 _ => wishes.filters.push(flag),
@@ -232,6 +243,12 @@ pub fn main(lab: &Lab, package: &str, folder: &str) -> ExitCode {
     }
     if let Some(times) = wishes.repeat {
         return repeat(&wanted, &folder.client().into_sources(), times);
+    }
+    if let Some(todo) = wishes.fail_fast {
+        let caught =
+            fail_fast::caught(&wanted, todo, &folder.client().into_sources(), &folder.snapshots(lab));
+        say!("{}", caught.as_deref().unwrap_or("passed"));
+        return if caught.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     grade(lab, package, &wanted, &folder)
 }

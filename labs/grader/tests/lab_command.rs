@@ -1120,6 +1120,15 @@ EOF
     }
 
     #[test]
+    fn mutants_are_a_command_of_their_own() {
+        let workspace = Workspace::to_prove("prove-mutants");
+        let (text, content) = workspace.prove(&["3", "--mutants", "--sample", "5", "--seed", "7"]);
+        assert!(content, "{text}");
+        let call = "run --quiet --package grader --features mutants --bin mutants -- --color never 3 --sample=5 --seed=7";
+        assert_eq!(workspace.read("calls").trim_end(), call, "with what was asked for");
+    }
+
+    #[test]
     fn prove_of_a_name_that_is_not_there_says_so() {
         let workspace = Workspace::to_prove("prove-nobody");
         let (text, content) = workspace.prove(&["--only", "nobody"]);

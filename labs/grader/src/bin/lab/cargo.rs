@@ -78,6 +78,20 @@ struct Message {
     rendered: Option<String>,
 }
 
+/// A cargo to call from the one that runs us.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    // `cargo run` tells us about our own package; the next cargo must not take it for its.
+    for (name, _) in std::env::vars_os() {
+        let Some(text) = name.to_str() else { continue };
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "INSTA_WORKSPACE_ROOT"].iter().any(|ours| text.starts_with(ours))
+        {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
 impl Cargo<'_> {
     /// Builds the test target `grade` of a package, and only what it needs. With `progress`,
     /// cargo shows on the terminal what it is compiling.
@@ -99,7 +113,7 @@ impl Cargo<'_> {
 
     fn call(&self, package: &str, arguments: &[&str], rest: &[&str], progress: bool) -> Result<Build> {
         let format = if self.paint.is_on() { "json-diagnostic-rendered-ansi" } else { "json" };
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        let mut command = command();
         command
             .args(arguments)
             .args(["--package", package])
@@ -108,16 +122,6 @@ impl Cargo<'_> {
             .current_dir(self.root)
             .env("CARGO_TARGET_DIR", self.target)
             .stdin(Stdio::null());
-        // `cargo run` tells us about our own package; the next cargo must not take it for its.
-        for (name, _) in std::env::vars_os() {
-            let Some(text) = name.to_str() else { continue };
-            if ["CARGO_PKG_", "CARGO_MANIFEST_", "INSTA_WORKSPACE_ROOT"]
-                .iter()
-                .any(|ours| text.starts_with(ours))
-            {
-                command.env_remove(&name);
-            }
-        }
         if progress {
             command.stderr(Stdio::inherit());
         } else {

@@ -130,6 +130,20 @@ enum Command {
         /// First write start.diff anew: what turns the solution's files into the lab's as they are
         #[arg(long, requires = "lab", conflicts_with = "only")]
         write_start: bool,
+
+        /// Change the solutions, one token or statement at a time, and look whether the checks notice
+        ///
+        /// What none of them notices is to be listed in mutants.txt beside the solution, with its reason.
+        #[arg(long, conflicts_with_all = ["accept", "strict", "write_start"])]
+        mutants: bool,
+
+        /// Try only so many mutants, drawn from all of them
+        #[arg(long, value_name = "N", requires = "mutants")]
+        sample: Option<usize>,
+
+        /// Draw the same mutants again
+        #[arg(long, value_name = "SEED", requires = "sample")]
+        seed: Option<u64>,
     },
 }
 
@@ -164,7 +178,16 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Some(Command::Join { address, name }) => class::join(&repo, address, name)?,
         Some(Command::Leave) => class::leave(&repo)?,
-        Some(Command::Prove { lab, only, accept, strict, write_start }) => {
+        Some(Command::Prove { lab, only, mutants: true, sample, seed, .. }) => {
+            let mut options: Vec<String> = lab.iter().map(ToString::to_string).collect();
+            options.extend(only.map(|only| format!("--only={only}")));
+            options.extend(sample.map(|number| format!("--sample={number}")));
+            options.extend(seed.map(|seed| format!("--seed={seed}")));
+            if !prove::mutants(&repo, &options, paint)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Some(Command::Prove { lab, only, accept, strict, write_start, .. }) => {
             let labs = match lab {
                 Some(number) => vec![repo.lab(number)?],
                 None => repo.labs()?,

@@ -90,6 +90,18 @@ pub(crate) fn prove(repo: &Repo, labs: &[Lab], options: &Options, paint: Paint) 
     Ok(table.finish())
 }
 
+/// Starts the command that makes mutants. It is one of its own: no student should have to compile its parsers.
+pub(crate) fn mutants(repo: &Repo, options: &[String], paint: Paint) -> Result<bool> {
+    let status = crate::cargo::command()
+        .args(["run", "--quiet", "--package", "grader", "--features", "mutants", "--bin", "mutants", "--"])
+        .args(["--color", if paint.is_on() { "always" } else { "never" }])
+        .args(options)
+        .current_dir(&repo.root)
+        .status()
+        .map_err(|error| Sentence::new(format!("I could not start cargo: {error}.")))?;
+    Ok(status.success())
+}
+
 /// Writes `start.diff` from the lab's files as they are, for the maintainer who changed both.
 pub(crate) fn write_start(repo: &Repo, lab: &Lab) -> Result<()> {
     let solution = plain(&crate::repo::files(&lab.solution)?);
