@@ -87,7 +87,8 @@ pub(crate) struct Planned {
 pub(crate) fn plan(disturbances: &[Disturbance], recorded: &[(u64, Moment)]) -> Vec<Planned> {
     let mut instants: BTreeMap<u64, &Moment> = BTreeMap::new();
     for (at, moment) in recorded {
-        instants.entry(*at).or_insert(moment);
+        // The last of an instant: the disturbance comes after all of them.
+        instants.insert(*at, moment);
     }
     let calls = || {
         recorded
