@@ -4,7 +4,11 @@
 //! that names everything a running server needs, so that `cargo test -p lab3`
 //! and `cargo run -p lab3` share one build of it.
 
-use std::{io, path::Path, process::ExitCode};
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use axum::{
     Router,
@@ -25,12 +29,28 @@ const LOOK: &str = concat!(
     include_str!("../../../book/theme/css/lab.css")
 );
 
-/// Serves `app` and the folder `web` on `127.0.0.1:port` until Ctrl-C, fed by
-/// a market that moves one price every half second.
+/// Serves `app` and its page on `127.0.0.1:port` until Ctrl-C, fed by a market
+/// that moves one price every half second.
+///
+/// `web` is where the page stood when the program was compiled. The repository
+/// may have been renamed or copied since: see `Candidates`.
 ///
 /// Failure is told on standard error, in a sentence, and by the exit code.
 pub async fn run(port: u16, web: impl AsRef<Path>, app: impl FnOnce(Feed) -> Router) -> ExitCode {
-    match serve(port, web.as_ref(), app).await {
+    let candidates = Candidates {
+        manifest: env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from),
+        program: env::current_exe().ok(),
+        compiled: web.as_ref().to_owned(),
+        here: env::current_dir().ok(),
+    };
+    let web = match candidates.find() {
+        Ok(web) => web,
+        Err(sentence) => {
+            eprintln!("{sentence}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match serve(port, &web, app).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             eprintln!(
@@ -43,6 +63,59 @@ pub async fn run(port: u16, web: impl AsRef<Path>, app: impl FnOnce(Feed) -> Rou
             ExitCode::FAILURE
         }
     }
+}
+
+/// The file by which a page's folder is known.
+const PAGE: &str = "index.html";
+
+/// Where a lab's page may be.
+struct Candidates {
+    /// The package's folder, as `cargo run` names it.
+    manifest: Option<PathBuf>,
+    /// This program: cargo puts it into the repository, if nobody has told it otherwise.
+    program: Option<PathBuf>,
+    /// The page's folder when this program was compiled: `…/labs/lab3-sse/web`.
+    compiled: PathBuf,
+    /// The current folder.
+    here: Option<PathBuf>,
+}
+
+impl Candidates {
+    /// The first folder with a page in it.
+    ///
+    /// # Errors
+    /// A sentence that says where there is none.
+    fn find(&self) -> Result<PathBuf, String> {
+        // `labs/lab3-sse/web`, which it is in any copy of the repository.
+        let mut names: Vec<_> = self.compiled.iter().rev().take(3).collect();
+        names.reverse();
+        let inside: PathBuf = names.into_iter().collect();
+        let around = |place: &Option<PathBuf>| {
+            let folders = place.iter().flat_map(|place| place.ancestors());
+            folders.map(|folder| folder.join(&inside)).find(|web| has_page(web))
+        };
+        let manifest = self.manifest.as_ref().map(|package| package.join("web"));
+        if let Some(web) = manifest.clone().filter(|web| has_page(web)).or_else(|| around(&self.program)) {
+            return Ok(web);
+        }
+        if has_page(&self.compiled) {
+            return Ok(self.compiled.clone());
+        }
+        around(&self.here).ok_or_else(|| {
+            let looked = manifest.iter().chain([&self.compiled]).map(|web| web.display().to_string());
+            format!(
+                "The lab's page is not found: there is no {PAGE} in {}, nor in {} of a folder around the program or the current one. \
+                 Call `cargo run` inside the repository; `git checkout -- {}` brings back what was deleted.",
+                looked.collect::<Vec<_>>().join(", nor in "),
+                inside.display(),
+                inside.display(),
+            )
+        })
+    }
+}
+
+fn has_page(web: &Path) -> bool {
+    web.join(PAGE).is_file()
 }
 
 async fn serve(port: u16, web: &Path, app: impl FnOnce(Feed) -> Router) -> io::Result<()> {
@@ -71,4 +144,47 @@ pub fn with_page(app: Router, web: impl AsRef<Path>) -> Router {
 
 async fn look() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css")], LOOK)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A copy of the repository with this lab's page, and a program in its target folder.
+    fn copy(place: &Path, name: &str) -> (PathBuf, PathBuf) {
+        let root = place.join(name);
+        let web = root.join("labs/lab3-sse/web");
+        fs::create_dir_all(&web).expect("a folder");
+        fs::write(web.join(PAGE), "").expect("a file");
+        (web, root.join("target/debug/lab3"))
+    }
+
+    #[test]
+    fn a_lab_serves_the_page_of_the_copy_it_runs_in() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let (original, built) = copy(place.path(), "original");
+        let (copied, program) = copy(place.path(), "a copy ü");
+        let nowhere = place.path().join("gone");
+        let find = |manifest: Option<&Path>, program: &Path, compiled: &Path, here: &Path| {
+            let manifest = manifest.and_then(Path::parent).map(Path::to_owned);
+            let (program, here) = (Some(program.to_owned()), Some(here.to_owned()));
+            Candidates { manifest, program, compiled: compiled.to_owned(), here }.find()
+        };
+        let lost = nowhere.join("labs/lab3-sse/web");
+        // `cargo run` in the copy, with a target folder of both.
+        assert_eq!(find(Some(&copied), &built, &original, &nowhere).as_ref(), Ok(&copied));
+        // The program itself, copied.
+        assert_eq!(find(None, &program, &original, &nowhere).as_ref(), Ok(&copied));
+        // Renamed: what was compiled in is there no more.
+        assert_eq!(find(None, &program, &lost, &nowhere).as_ref(), Ok(&copied));
+        // Built elsewhere.
+        assert_eq!(find(None, &nowhere, &original, &nowhere).as_ref(), Ok(&original));
+        assert_eq!(find(None, &nowhere, &lost, &copied).as_ref(), Ok(&copied));
+        // Another package's folder is none of ours.
+        assert_eq!(find(Some(&lost), &nowhere, &original, &nowhere).as_ref(), Ok(&original));
+        let sentence = find(Some(&lost), &nowhere, &lost, &nowhere).expect_err("there is none");
+        assert!(sentence.contains("there is no index.html in") && sentence.contains("gone"), "{sentence}");
+    }
 }
