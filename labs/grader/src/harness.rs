@@ -25,7 +25,7 @@ use wire::Transcript;
 use crate::{
     SEEDS, Sources,
     check::{Check, Compared, Failure, Finding, Lab, Played, Scene, Standing, Verdict},
-    class, memory,
+    class, memory, page,
     report::{Report, Said, Voice, snapshot_transcript},
     tape::{CLIENT, Pulse},
     text::{self, Encoding},
@@ -392,7 +392,9 @@ pub fn grade_on_a_thread(check: &Check, sources: &Sources, snapshots: &Path, pat
     let grading = {
         let (check, sources, snapshots, pulse) =
             (*check, sources.clone(), snapshots.to_owned(), pulse.clone());
-        thread::Builder::new().name(check.name.to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name(check.name.to_owned()).stack_size(page::THREAD_STACK);
+        thread.spawn(move || {
+            page::allow_deep_stack();
             let verdict = check.grade(&sources, &pulse, |scene, played| settle(&snapshots, scene, played));
             // The harness may have given up on this check.
             let _ = done.send(verdict);
