@@ -40,7 +40,7 @@ export class TextEncoder {
 
 const LABELS = ['unicode-1-1-utf-8', 'unicode11utf8', 'unicode20utf8', 'utf-8', 'utf8', 'x-unicode20utf8'];
 /** The other encodings of browsers, by the beginnings of their labels (Encoding § 4.2). */
-const OTHERS = /^(ansi|arabic|ascii|big5|chinese|cp|cs|cyrillic|dos|ecma|elot|euc|gb|greek|hebrew|hz|ibm|iso|koi|korean|ks|l\d|latin|logical|mac|ms|shift|sjis|sun|tis|ucs|unicode|us|utf-16|utf-7|visual|windows|x-)/;
+const OTHERS = /^(ansi|arabic|ascii|big5|chinese|cp|cs|cyrillic|dos|ecma|elot|euc|gb|greek|hebrew|hz|ibm|iso|koi|korean|ks|l\d|latin|logical|mac|ms|shift|sjis|sun|tis|ucs|unicode|us|utf-16|visual|windows|x-)/;
 
 export class TextDecoder {
   #fatal;
