@@ -3,6 +3,7 @@
 //! `cargo lab` reads.
 
 mod fail_fast;
+mod folder;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,16 +20,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use folder::Folder;
 use serde_json::json;
 use wire::Transcript;
 
 use crate::{
     SEEDS, Sources,
     check::{Check, Compared, Failure, Finding, Lab, Played, Scene, Standing, Verdict},
-    class, memory, page,
+    class,
     report::{Report, Said, Voice, snapshot_transcript},
     tape::{CLIENT, Pulse},
-    text::{self, Encoding},
 };
 
 /// How much real time a check may take. One that goes well needs a hundredth of it.
@@ -43,93 +44,6 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self { held: Duration::from_secs(5), longest: Duration::from_secs(15) }
-    }
-}
-
-/// Where a lab stands: its package's folder.
-struct Folder(PathBuf);
-
-impl Folder {
-    /// Labs and solutions stand two folders below the root.
-    fn snapshots(&self, lab: &Lab) -> PathBuf {
-        self.0.join("../..").join(lab.folder).join("tests/snapshots")
-    }
-
-    /// Where results are kept between runs.
-    fn memory(&self) -> PathBuf {
-        let root = self.0.ancestors().nth(2).unwrap_or(&self.0);
-        memory::folder(root, env::current_exe().ok().as_deref())
-    }
-
-    /// The client's files: all that a module of `web` can import from the server, under its path there.
-    fn client(&self) -> Client {
-        let mut client = Client::default();
-        self.collect("", &mut client);
-        // Packages are many files. They are read where somebody asks for one.
-        if client.texts.values().any(|text| text.contains("node_modules/")) {
-            self.collect("node_modules", &mut client);
-        }
-        client
-    }
-
-    fn collect(&self, inside: &str, client: &mut Client) {
-        // A link may lead back to where it stands.
-        if inside.split('/').count() > DEEPEST {
-            return;
-        }
-        for entry in fs::read_dir(self.0.join("web").join(inside)).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            let name = if inside.is_empty() { name.to_owned() } else { format!("{inside}/{name}") };
-            if path.is_dir() {
-                if !name.ends_with("node_modules") {
-                    self.collect(&name, client);
-                }
-            } else if path.extension().is_some_and(|ending| MODULES.iter().any(|known| ending == *known))
-                && let Ok(bytes) = fs::read(&path)
-            {
-                client.add(name, &bytes);
-            }
-        }
-    }
-}
-
-/// The endings of what a browser imports: `.js` and `.mjs` are served as scripts, and JSON where it is asked for by type.
-const MODULES: [&str; 3] = ["js", "mjs", "json"];
-/// So deep may folders stand in each other.
-const DEEPEST: usize = 16;
-
-/// The client's files, as they were read.
-#[derive(Default)]
-struct Client {
-    texts: BTreeMap<String, String>,
-    /// Those that are no text, with what they are.
-    others: BTreeMap<String, String>,
-    /// What a student is to know of them, whatever the verdict.
-    remarks: Vec<String>,
-}
-
-impl Client {
-    fn add(&mut self, name: String, bytes: &[u8]) {
-        match text::decode(bytes) {
-            Encoding::Utf8(text) => {
-                self.texts.insert(name, text);
-            }
-            // Browsers read it all the same, and so may its contract hold.
-            Encoding::Broken(text, line) => {
-                self.remarks.push(format!(
-                    "web/{name} is not UTF-8: line {line} has bytes that browsers show as \u{fffd}. Save it as UTF-8."
-                ));
-                self.texts.insert(name, text);
-            }
-            Encoding::Utf16 => {
-                self.others.insert(name, "UTF-16".to_owned());
-            }
-        }
-    }
-
-    fn into_sources(self) -> Sources {
-        Sources::new(self.texts).with_others(self.others)
     }
 }
 
@@ -221,7 +135,9 @@ macro_rules! say {
 /// `folder` is the package's folder (`env!("CARGO_MANIFEST_DIR")`); the
 /// environment's `CARGO_MANIFEST_DIR` goes before it, so that a binary that
 /// was moved with its lab still finds the files. `package` is its name.
-pub fn main(lab: &Lab, package: &str, folder: &str) -> ExitCode {
+/// `built_from` are files of the package as they were compiled into the binary.
+pub fn main(lab: &Lab, package: &str, folder: &str, built_from: &[(&str, &str)]) -> ExitCode {
+    let built_in = Path::new(folder);
     let folder = Folder(env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| folder.into(), PathBuf::from));
     let wishes = match Wishes::read(env::args().skip(1)) {
         Ok(wishes) => wishes,
@@ -250,6 +166,10 @@ pub fn main(lab: &Lab, package: &str, folder: &str) -> ExitCode {
         say!("{}", caught.as_deref().unwrap_or("passed"));
         return if caught.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
+    if let Some(sentence) = folder.is_another(package, built_in, built_from) {
+        eprintln!("{sentence}");
+        return ExitCode::FAILURE;
+    }
     grade(lab, package, &wanted, &folder)
 }
 
@@ -273,7 +193,7 @@ fn grade(lab: &Lab, package: &str, wanted: &[&Check], folder: &Folder) -> ExitCo
     let snapshots = folder.snapshots(lab);
     let mut reports = Vec::new();
     side_by_side(wanted, &sources, &snapshots, |check, verdict| {
-        let source = fs::read_to_string(folder.0.join(check.file)).ok();
+        let source = folder.text(check.file);
         let report = Report::new(lab, check, &verdict, source.as_deref());
         say!("{}", paint.line(&report));
         reports.push(report);
@@ -392,9 +312,7 @@ pub fn grade_on_a_thread(check: &Check, sources: &Sources, snapshots: &Path, pat
     let grading = {
         let (check, sources, snapshots, pulse) =
             (*check, sources.clone(), snapshots.to_owned(), pulse.clone());
-        let thread = thread::Builder::new().name(check.name.to_owned()).stack_size(page::THREAD_STACK);
-        thread.spawn(move || {
-            page::allow_deep_stack();
+        thread::Builder::new().name(check.name.to_owned()).spawn(move || {
             let verdict = check.grade(&sources, &pulse, |scene, played| settle(&snapshots, scene, played));
             // The harness may have given up on this check.
             let _ = done.send(verdict);
@@ -692,34 +610,5 @@ mod tests {
         side_by_side(&checks.each_ref(), &Sources::default(), nowhere, |check, _| told.push(check.name));
         assert_eq!(told, ["todo_1", "todo_2", "both_halves"]);
         assert_eq!(MOST.load(Ordering::SeqCst), 1, "so many servers ran at the same time");
-    }
-
-    #[test]
-    fn the_client_s_files_are_those_that_its_server_sends() {
-        let lab = tempfile::tempdir().expect("a temporary folder");
-        let write = |name: &str, bytes: &[u8]| {
-            let path = lab.path().join("web").join(name);
-            fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("folder");
-            fs::write(path, bytes).expect("file");
-        };
-        write("client.js", b"import './lib/helper.js';\r\n");
-        write("lib/deep/one.mjs", b"");
-        write("lib/helper.js", b"// caf\xe9\n");
-        write("prices.json", b"{}");
-        write("notes.txt", b"");
-        write("old.js", &[0xff, 0xfe, b'a', 0]);
-        write("node_modules/dep/index.js", b"");
-        let folder = Folder(lab.path().to_owned());
-        let client = folder.client();
-        let named = |name: &str| client.remarks.iter().any(|remark| remark.contains(name));
-        assert!(named("web/lib/helper.js is not UTF-8: line 1"), "{:?}", client.remarks);
-        assert_eq!(client.others.keys().collect::<Vec<_>>(), ["old.js"]);
-        let sources = client.into_sources();
-        let names: Vec<_> = sources.names().collect();
-        assert_eq!(names, ["client.js", "lib/deep/one.mjs", "lib/helper.js", "prices.json"]);
-        assert_eq!(sources.get("client.js"), Some("import './lib/helper.js';\n"));
-        // A package is there for those who ask for it.
-        write("client.js", b"import './node_modules/dep/index.js';");
-        assert!(folder.client().into_sources().get("node_modules/dep/index.js").is_some());
     }
 }

@@ -488,7 +488,6 @@ const WINDOW_EVENTS = [
   'online',
   'pagehide',
   'pageshow',
-  'rejectionhandled',
   'unhandledrejection',
   'unload',
 ];
