@@ -15,6 +15,9 @@ use crate::sentence::{Result, Sentence};
 /// Each check is stopped within 15 s; this is for a binary that hangs altogether.
 const DEADLINE: Duration = Duration::from_secs(180);
 
+/// Names which of the servers in a binary is graded, from 1, where `cargo lab prove` has built several into one.
+pub(crate) const ANSWER: &str = "LAB_ANSWER";
+
 /// A workspace to build in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cargo<'a> {
@@ -208,6 +211,8 @@ pub(crate) struct Grading<'a> {
     pub(crate) report: &'a Path,
     /// Whether it may colour what it prints.
     pub(crate) paint: Paint,
+    /// Which of several servers in the binary is graded, from 1.
+    pub(crate) answer: Option<usize>,
 }
 
 impl Grading<'_> {
@@ -238,6 +243,9 @@ impl Grading<'_> {
             .stdin(Stdio::null())
             .stderr(writer.try_clone().map_err(trouble)?)
             .stdout(writer);
+        if let Some(number) = self.answer {
+            command.env(ANSWER, number.to_string());
+        }
         if let Some(columns) = crate::paint::columns() {
             command.env("COLUMNS", columns.to_string());
         }

@@ -3,6 +3,7 @@
 
 mod coverage;
 mod regions;
+mod servers;
 mod table;
 mod texts;
 mod tree;
@@ -26,8 +27,8 @@ const WRONG: usize = 8;
 /// … and this many other right ones.
 const RIGHT: usize = 3;
 
-/// The file that serves a lab for real.
-const MAIN: &str = "src/main.rs";
+/// So many servers are built into one binary.
+const TOGETHER: usize = 24;
 
 /// What `cargo lab prove` was asked for.
 #[derive(Debug)]
@@ -140,9 +141,11 @@ struct Prover<'a> {
     cargo: Cargo<'a>,
 }
 
-/// A server that is built, and waits to be graded.
+/// An answer that is built, and waits to be graded.
 struct Server {
     binary: PathBuf,
+    /// Which of the servers in that binary is the answer's, from 1; nothing where there is only the solution's.
+    number: Option<usize>,
     files: Files,
 }
 
@@ -178,7 +181,7 @@ impl Prover<'_> {
         table.row("solution", "passes everything", || match self.solution_binary()? {
             Err(complaint) => Ok(Outcome::failed(complaint)),
             Ok(path) => {
-                let run = self.run(&path, &self.tree.solution(self.lab))?;
+                let run = self.run(&path, &self.tree.solution(self.lab), None)?;
                 binary = Some(path);
                 Ok(passes_everything(&run))
             }
@@ -242,7 +245,7 @@ impl Prover<'_> {
         });
         let clients_folder = self.tree.aside(self.lab, "clients")?;
         let servers_folder = self.tree.aside(self.lab, "servers")?;
-        std::thread::scope(|scope| {
+        std::thread::scope(|scope| -> Result<()> {
             let (send, outcomes) = mpsc::channel();
             let (clients, servers) = (&clients, &servers);
             scope.spawn(move || {
@@ -257,30 +260,28 @@ impl Prover<'_> {
             // Few are built ahead: each is a whole binary on the disk.
             let (send, built) = mpsc::sync_channel(1);
             scope.spawn(move || {
-                for (number, (kind, answer)) in servers.iter().enumerate() {
-                    if send.send(self.build(*kind, answer, solution, number)).is_err() {
+                for (number, part) in servers.chunks(TOGETHER).enumerate() {
+                    if send.send(self.build(part, solution, number)).is_err() {
                         return;
                     }
                 }
             });
-            for (kind, answer) in servers {
-                table.row(kind.as_str(), &answer.name(), || {
-                    let built = built.recv().expect("each server is built, or why not is told")?;
-                    match built {
+            for part in servers.chunks(TOGETHER) {
+                let built = built.recv().expect("each server is built, or why not is told");
+                let binary = built.iter().find_map(|built| Some(built.as_ref().ok()?.binary.clone()));
+                for ((kind, answer), built) in part.iter().zip(built) {
+                    table.row(kind.as_str(), &answer.name(), || match built {
                         Err(outcome) => Ok(outcome),
-                        Ok(server) => {
-                            let outcome =
-                                self.judge(*kind, answer, &server.files, &server.binary, &servers_folder);
-                            self.tree.forget(&server.binary)?;
-                            outcome
-                        }
-                    }
-                });
+                        Ok(server) => self.judge(*kind, answer, &server, &servers_folder),
+                    });
+                }
+                binary.map_or(Ok(()), |binary| self.tree.forget(&binary))?;
             }
             for ((kind, answer), (outcome, took)) in clients.iter().zip(outcomes) {
                 table.settled(kind.as_str(), &answer.name(), outcome, took);
             }
-        });
+            Ok(())
+        })?;
         self.tree.put(&self.tree.solution(self.lab), solution)
     }
 
@@ -339,7 +340,7 @@ impl Prover<'_> {
         });
         let Some(binary) = binary else { return Ok(()) };
         table.row("start", "says `not started` for every TODO", || {
-            let run = self.run(&binary, &folder)?;
+            let run = self.run(&binary, &folder, None)?;
             let report = match &run.report {
                 Ok(report) => report,
                 Err(sentence) => return Ok(Outcome::failed(no_report(sentence, &run))),
@@ -470,53 +471,48 @@ impl Prover<'_> {
         folder: &Path,
     ) -> Result<Outcome> {
         match self.applied(kind, answer, solution) {
-            Ok((files, _)) => self.judge(kind, answer, &files, binary, folder),
+            Ok((files, _)) => {
+                let server = Server { binary: binary.to_owned(), number: None, files };
+                self.judge(kind, answer, &server, folder)
+            }
             Err(outcome) => Ok(outcome),
         }
     }
 
-    /// Builds a server; or gives why it cannot be judged.
+    /// Builds the servers of these answers into one binary; gives why for each that cannot be judged.
     fn build(
         &self,
-        kind: Kind,
-        answer: &Answer,
+        answers: &[(Kind, &Answer)],
         solution: &Files,
-        number: usize,
-    ) -> Result<std::result::Result<Server, Outcome>> {
-        let (files, changed) = match self.applied(kind, answer, solution) {
-            Ok(applied) => applied,
-            Err(outcome) => return Ok(Err(outcome)),
-        };
-        let mut sources = files.clone();
-        // Nothing here asks for the server as a program, and linking it takes a second.
-        if !changed.iter().any(|name| name == MAIN) {
-            sources.insert(MAIN.to_owned(), b"//! Nobody runs this one.\n\nfn main() {}\n".to_vec());
-        }
-        self.tree.put(&self.tree.solution(self.lab), &sources)?;
-        let build = self.cargo.grade(&self.lab.solution_package(), false)?;
-        match build.binary() {
-            Err(complaint) => Ok(Err(Outcome::failed(complaint))),
-            Ok(built) => {
-                let binary = self.tree.keep(&format!("{}-server-{number}", self.lab.package()), built)?;
-                Ok(Ok(Server { binary, files }))
+        part: usize,
+    ) -> Vec<std::result::Result<Server, Outcome>> {
+        let applied: Vec<_> =
+            answers.iter().map(|(kind, answer)| self.applied(*kind, answer, solution)).collect();
+        let ready: Vec<&Files> = applied.iter().flatten().map(|(files, _)| files).collect();
+        let name = format!("{}-servers-{part}", self.lab.package());
+        let built = servers::build(self.lab, self.tree, &self.cargo, &ready, &name);
+        let mut numbers = 1..;
+        let one = |applied: std::result::Result<(Files, Vec<String>), Outcome>| {
+            let (files, _) = applied?;
+            let number = numbers.next().expect("there are more numbers than answers");
+            match &built {
+                Err(sentence) => Err(Outcome::failed(sentence.to_string())),
+                Ok(built) => match built.refused.get(&number) {
+                    Some(errors) => Err(Outcome::failed(errors.clone())),
+                    None => Ok(Server { binary: built.binary.clone(), number: Some(number), files }),
+                },
             }
-        }
+        };
+        applied.into_iter().map(one).collect()
     }
 
     /// Runs a binary over an answer's files, and judges the verdict.
-    fn judge(
-        &self,
-        kind: Kind,
-        answer: &Answer,
-        files: &Files,
-        binary: &Path,
-        folder: &Path,
-    ) -> Result<Outcome> {
-        self.tree.put(folder, files)?;
-        let run = self.run(binary, folder)?;
+    fn judge(&self, kind: Kind, answer: &Answer, server: &Server, folder: &Path) -> Result<Outcome> {
+        self.tree.put(folder, &server.files)?;
+        let run = self.run(&server.binary, folder, server.number)?;
         match kind {
-            Kind::Right => Ok(passes_everything(&run)),
             Kind::Wrong => self.caught(answer, &run),
+            Kind::Right => Ok(passes_everything(&run)),
         }
     }
 
@@ -615,17 +611,24 @@ impl Prover<'_> {
     }
 
     /// Runs a binary over a package's folder in the tree.
-    fn run(&self, binary: &Path, folder: &Path) -> Result<Run> {
+    fn run(&self, binary: &Path, folder: &Path, answer: Option<usize>) -> Result<Run> {
         let report = self.tree.report(folder);
-        Grading {
+        let mut run = Grading {
             binary,
             folder,
             root: self.tree.root(),
             target: &self.tree.memory(),
             report: &report,
             paint: self.cargo.paint,
+            answer,
         }
-        .run()
+        .run()?;
+        if let (Some(number), Ok(report)) = (answer, &mut run.report) {
+            for check in &mut report.checks {
+                check.message = servers::as_alone(&check.message, number);
+            }
+        }
+        Ok(run)
     }
 
     /// The diffs in one folder of the solution, by name.

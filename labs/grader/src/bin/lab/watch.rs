@@ -77,6 +77,7 @@ fn grade(repo: &Repo, lab: &Lab, binary: &Path, paint: Paint) -> Result<String> 
         target: &repo.target,
         report: &scratch,
         paint,
+        answer: None,
     }
     .run()?;
     let mut output = run.output;
