@@ -1,7 +1,11 @@
 //! QuickJS, and the rules under which it runs: one task at a time, its
 //! microtasks to their end, and never for ever.
 
-use std::{cell::RefCell, ptr::NonNull, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    ptr::NonNull,
+    rc::Rc,
+};
 
 use rquickjs::{
     ArrayBuffer, CatchResultExt, CaughtError, Coerced, Context, Ctx, Error, Exception, Function, Module,
@@ -30,21 +34,62 @@ const CALLERS: usize = 3;
 /// How many microtasks one task may run.
 const MICROTASKS: u32 = 100_000;
 /// How many more run at most while the engine looks where they come from.
-const LAST_MICROTASKS: u32 = 50_000;
+const LAST_MICROTASKS: u32 = 100_000;
 /// How many tasks of the page's own may run at one instant.
 const TASKS_AT_ONE_INSTANT: u32 = 1_000;
 /// How much memory the engine may hold.
 const MEMORY: usize = 64 << 20;
-/// How deep the engine's stack may grow. A worker in the book's page has less.
+/// How deep the engine's stack may grow on any thread. A worker in the book's page has less.
 const STACK: usize = if cfg!(target_family = "wasm") { 128 << 10 } else { 512 << 10 };
+/// How deep on a thread that was started for it: some 10,000 calls, as in a browser.
+const DEEP_STACK: usize = 8 << 20;
+/// How large the stack of such a thread must be.
+pub(crate) const THREAD_STACK: usize = 12 << 20;
+/// How many rejections that were reported are kept, to see whether they are handled later.
+const REPORTED: usize = 100;
 
-/// A rejected promise that nothing handles so far, and its reason.
+thread_local! {
+    static STACK_LIMIT: Cell<usize> = const { Cell::new(STACK) };
+}
+
+/// This thread was started with a stack of [`THREAD_STACK`]: pages that are opened in it hold as many calls as a browser.
+pub(crate) fn allow_deep_stack() {
+    STACK_LIMIT.set(DEEP_STACK);
+}
+
+/// A rejected promise and its reason.
 type Rejected = (Persistent<Value<'static>>, Persistent<Value<'static>>);
+
+/// What became of promises that were rejected while nothing handled them (HTML § 8.1.4.7).
+#[derive(Default)]
+struct Rejections {
+    /// In this task, and not reported yet.
+    new: Vec<Rejected>,
+    /// Reported, and not handled since.
+    reported: Vec<Rejected>,
+    /// Handled after they had been reported.
+    handled_late: Vec<Rejected>,
+}
+
+impl Rejections {
+    /// Something handles this promise from now on.
+    fn handled<'js>(&mut self, ctx: &Ctx<'js>, promise: &Value<'js>) {
+        let find = |list: &[Rejected]| {
+            list.iter().position(|(other, _)| other.clone().restore(ctx).is_ok_and(|other| other == *promise))
+        };
+        if let Some(index) = find(&self.new) {
+            self.new.remove(index);
+        } else if let Some(index) = find(&self.reported) {
+            let entry = self.reported.remove(index);
+            self.handled_late.push(entry);
+        }
+    }
+}
 
 /// A JavaScript engine with a page's globals in it.
 pub(super) struct Engine {
     // In the order in which they must be dropped: values before their engine.
-    rejected: Rc<RefCell<Vec<Rejected>>>,
+    rejections: Rc<RefCell<Rejections>>,
     /// The prelude's entry for everything that happens: `dispatch(kind, …)`.
     dispatch: RefCell<Option<Persistent<Function<'static>>>>,
     /// `say(label, value)`, for the bench's own code.
@@ -77,7 +122,7 @@ impl Engine {
         let runtime = Runtime::new().map_err(out_of_memory)?;
         let context = Context::full(&runtime).map_err(out_of_memory)?;
         runtime.set_memory_limit(MEMORY);
-        runtime.set_max_stack_size(STACK);
+        runtime.set_max_stack_size(STACK_LIMIT.get());
         let (world, raw) = (host.clone(), context.as_raw());
         runtime.set_interrupt_handler(Some(Box::new(move || {
             if let Some(tries) = world.looking.get() {
@@ -92,16 +137,16 @@ impl Engine {
             world.fuel.set(left.saturating_sub(INTERRUPT));
             left == 0
         })));
-        let rejected: Rc<RefCell<Vec<Rejected>>> = Rc::default();
-        let tracked = rejected.clone();
+        let rejections: Rc<RefCell<Rejections>> = Rc::default();
+        let tracked = rejections.clone();
         runtime.set_host_promise_rejection_tracker(Some(Box::new(
             move |ctx, promise, reason, is_handled| {
-                let mut rejected = tracked.borrow_mut();
+                let mut rejections = tracked.borrow_mut();
                 if is_handled {
-                    forget(&ctx, &mut rejected, &promise);
+                    rejections.handled(&ctx, &promise);
                 } else {
                     let entry = (Persistent::save(&ctx, promise), Persistent::save(&ctx, reason));
-                    rejected.push(entry);
+                    rejections.new.push(entry);
                 }
             },
         )));
@@ -110,7 +155,7 @@ impl Engine {
             Texts(host.sources.clone()),
         );
         let engine = Engine {
-            rejected,
+            rejections,
             dispatch: RefCell::default(),
             say: RefCell::default(),
             client: RefCell::default(),
@@ -173,16 +218,17 @@ impl Engine {
         if let Some((namespace, promise)) = loaded {
             self.run(|ctx| {
                 let (namespace, promise) = (namespace.restore(ctx)?, promise.restore(ctx)?);
-                if promise.state() == PromiseState::Pending {
-                    self.host.fail(PageError::Unfinished { file: entry.to_owned() });
-                    return Ok(());
-                }
                 if promise.state() == PromiseState::Rejected {
                     // What a module throws is no forgotten promise of the client's.
-                    self.handled(ctx, promise.as_value());
+                    self.rejections.borrow_mut().handled(ctx, promise.as_value());
                     if let Some(Err(problem)) = promise.result::<Value>().map(|r| r.catch(ctx)) {
                         self.host.fail(self.unloadable(ctx, problem));
                     }
+                    return Ok(());
+                }
+                if promise.state() == PromiseState::Pending {
+                    let place = self.host.sources.top_level_await(entry);
+                    self.host.fail(PageError::Unfinished { place, ends: self.host.is_waiting() });
                     return Ok(());
                 }
                 has = namespace.keys::<String>().collect::<Result<_, _>>()?;
@@ -291,12 +337,12 @@ impl Engine {
                 self.host.ended(id);
                 self.task(|_, dispatch| dispatch.call(("end", id)));
             }
-            Arrival::Failed(id, problem) => {
+            Arrival::Failed(id, elsewhere) => {
                 self.host.ended(id);
                 if self.is_storm() {
                     return;
                 }
-                self.task(|_, dispatch| dispatch.call(("failed", id, problem)));
+                self.task(|_, dispatch| dispatch.call(("failed", id, elsewhere)));
             }
             Arrival::Socket(id, signal) => self.signalled(id, signal),
         }
@@ -418,15 +464,26 @@ impl Engine {
         })
     }
 
-    /// A rejection that the engine itself has dealt with.
-    fn handled<'js>(&self, ctx: &Ctx<'js>, promise: &Value<'js>) {
-        forget(ctx, &mut self.rejected.borrow_mut(), promise);
-    }
-
-    /// HTML § 8.1.4.7: what is still rejected at the end of the task is reported.
+    /// HTML § 8.1.4.7: what is still rejected at the end of the task is reported, and what is handled only now.
     fn rejections(&self) {
-        let rejected = std::mem::take(&mut *self.rejected.borrow_mut());
-        for (promise, reason) in rejected {
+        let (new, late) = {
+            let mut rejections = self.rejections.borrow_mut();
+            let new = std::mem::take(&mut rejections.new);
+            rejections.reported.extend(new.iter().cloned());
+            let surplus = rejections.reported.len().saturating_sub(REPORTED);
+            rejections.reported.drain(..surplus);
+            (new, std::mem::take(&mut rejections.handled_late))
+        };
+        for (promise, reason) in late {
+            self.run(|ctx| {
+                let (promise, reason) = (promise.restore(ctx)?, reason.restore(ctx)?);
+                match self.dispatch.borrow().clone() {
+                    Some(dispatch) => dispatch.restore(ctx)?.call(("rejectionHandled", promise, reason)),
+                    None => Ok(()),
+                }
+            });
+        }
+        for (promise, reason) in new {
             if !self.host.is_alive() {
                 return;
             }
@@ -453,8 +510,8 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // The engine's own closures hold this list too; its values must go first.
-        self.rejected.borrow_mut().clear();
+        // The engine's own closures hold these lists too; their values must go first.
+        drop(self.rejections.take());
     }
 }
 
@@ -470,23 +527,16 @@ fn look(world: &Host, raw: NonNull<qjs::JSContext>, tries: u32) -> bool {
         *world.found.borrow_mut() = Some(place);
         return true;
     }
-    // An interrupt comes every 10,000 steps. Where a round of the storm takes
-    // a divisor of that, it would always come between two calls: take a few
-    // steps out of turn. (Far fewer than 10,000, so no interrupt meets this one.)
+    // An interrupt comes every 10,000 steps. Where a round of the storm takes a divisor of that, it would always come
+    // between two calls: take a few steps out of turn, another number each time. (Far fewer than 10,000, so no interrupt
+    // meets this one.)
     let mut options = EvalOptions::default();
     options.filename = Some(format!("{}look", loader::OWN));
-    let steps = format!("for (let step = 0; step < {}; step++);", tries % 16);
+    let surplus = tries.wrapping_mul(0x9E37_79B9) >> 28;
+    let steps = format!("{{ const step = () => {{}};{} }}", "step();".repeat(surplus as usize));
     let _ = ctx.eval_with_options::<(), _>(steps, options);
     world.looking.set(Some(tries + 1));
     false
-}
-
-/// Takes a promise off the list of those that nothing handles.
-fn forget<'js>(ctx: &Ctx<'js>, rejected: &mut Vec<Rejected>, promise: &Value<'js>) {
-    rejected.retain(|(other, _)| {
-        let other = other.clone().restore(ctx);
-        other.is_ok_and(|other| other != *promise)
-    });
 }
 
 /// A thrown value, sorted as rquickjs does.

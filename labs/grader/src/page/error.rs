@@ -115,10 +115,12 @@ pub enum PageError {
         /// The module that imports it.
         importer: String,
     },
-    /// A module waits outside of its functions, and so nobody can use what it exports.
+    /// A module still waits outside of its functions when it should have been loaded, so nobody can use what it exports.
     Unfinished {
-        /// The module that was opened: itself, or one that it imports.
-        file: String,
+        /// Where, or only the module that was opened: it waits itself, or one that it imports.
+        place: Place,
+        /// Whether anything is under way that may end it: a timer, a request.
+        ends: bool,
     },
     /// An exception that nothing caught.
     Uncaught {
@@ -191,6 +193,7 @@ impl PageError {
         match self {
             PageError::NotStarted { place, .. }
             | PageError::Syntax { place, .. }
+            | PageError::Unfinished { place, .. }
             | PageError::Uncaught { place, .. }
             | PageError::Rejection { place, .. }
             | PageError::BusyLoop { place, .. }
@@ -201,7 +204,6 @@ impl PageError {
             PageError::MissingExport { file, .. }
             | PageError::MissingFile { file, .. }
             | PageError::Encoding { file, .. }
-            | PageError::Unfinished { file }
             | PageError::NotAScript { importer: file, .. } => {
                 Place { file: file.clone(), ..Place::default() }
             }
@@ -259,15 +261,18 @@ impl fmt::Display for PageError {
             PageError::Encoding { file, encoding } => {
                 write!(f, "web/{file} is {encoding}; save it as UTF-8.")
             }
-            PageError::Unfinished { file } => write!(
-                f,
-                "{file} is not loaded to its end: it, or a file that it imports, has an `await` outside of \
-                 its functions. Until that is over, a page can use nothing of it; await inside a function."
-            ),
             PageError::NotAScript { named, importer } => write!(
                 f,
                 "{importer} imports \"{named}\", which is JSON and no script; write \
                  `import … from '{named}' with {{ type: 'json' }}`."
+            ),
+            PageError::Unfinished { place, ends } => write!(
+                f,
+                "{place}: {} awaits something at its top level that {}, so nothing that it exports can be \
+                 called{}; move the `await` into the function that needs it.",
+                place.file,
+                if *ends { "takes time (a request, a timer)" } else { "never settles" },
+                if *ends { " when the page starts" } else { "" },
             ),
             PageError::Uncaught { name, message, place } => {
                 write!(f, "{place}: uncaught {name}: {}", stop(message))?;
@@ -344,7 +349,8 @@ fn stop(message: &str) -> String {
 }
 
 /// The advice for a stack that is full.
-const OVERFLOW: &str = " A function calls itself without end: look for the case in which it must stop.";
+const OVERFLOW: &str = " The call stack is full: a function calls itself, or data is nested, without end or too deep; \
+                        look for the case in which it must stop.";
 
 fn is_overflow(name: &str, message: &str) -> bool {
     name == "RangeError" && message.contains("call stack")

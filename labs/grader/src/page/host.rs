@@ -10,15 +10,15 @@ use std::{
 };
 
 use ::http::{HeaderName, HeaderValue, Method};
+use ::url::{Url, form_urlencoded};
 use bytes::Bytes;
 use rquickjs::{
-    ArrayBuffer, Ctx, Exception, Function, Object, TypedArray, Value, context::EvalOptions, convert::List,
+    ArrayBuffer, Ctx, Exception, Function, Object, TypedArray, context::EvalOptions, convert::List,
 };
 use tokio::{
     sync::{Notify, Semaphore, mpsc::UnboundedSender},
     time::Instant,
 };
-use url::Url;
 use wire::transcript::Data;
 
 use super::{
@@ -27,6 +27,7 @@ use super::{
     http::{self, Outgoing, Reading, Redirect},
     loader::{self, Missing, Sources},
     socket::{self, Command, Socket},
+    url,
 };
 use crate::{net::Lane, tape::Tape};
 
@@ -187,6 +188,13 @@ impl Host {
         self.sockets.borrow_mut().clear();
     }
 
+    /// Whether anything is under way that may wake the page: a timer, a request, a socket.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.timers.borrow().next().is_some()
+            || !self.requests.borrow().is_empty()
+            || !self.sockets.borrow().is_empty()
+    }
+
     /// Forgets a request that has ended; it holds its connection no longer.
     pub(super) fn ended(&self, id: u32) {
         self.requests.borrow_mut().remove(&id);
@@ -331,11 +339,11 @@ impl Host {
             "parseUrl",
             Function::new(ctx.clone(), move |ctx: Ctx<'js>, text: String, base: Option<String>| {
                 host.spend(&ctx, text.len())?;
-                let url = match base {
-                    Some(base) => Url::parse(&base).and_then(|base| base.join(&text)),
-                    None => Url::parse(&text),
+                let base = match base.map(|base| url::join(None, &base)) {
+                    Some(None) => return Ok(None),
+                    base => base.flatten(),
                 };
-                url.ok().map(|url| url_parts(&ctx, &url)).transpose()
+                url::join(base.as_ref(), &text).map(|url| url::parts(&ctx, &url)).transpose()
             })?,
         )?;
         let host = self.clone();
@@ -346,21 +354,8 @@ impl Host {
                 let Ok(mut url) = Url::parse(&href) else {
                     return Ok(None);
                 };
-                // A value that does not fit changes nothing (URL § 6.1).
-                let quirks = url::quirks::set_host;
-                match part.as_str() {
-                    "hash" => url::quirks::set_hash(&mut url, &value),
-                    "host" => quirks(&mut url, &value).unwrap_or(()),
-                    "hostname" => url::quirks::set_hostname(&mut url, &value).unwrap_or(()),
-                    "password" => url::quirks::set_password(&mut url, &value).unwrap_or(()),
-                    "pathname" => url::quirks::set_pathname(&mut url, &value),
-                    "port" => url::quirks::set_port(&mut url, &value).unwrap_or(()),
-                    "protocol" => url::quirks::set_protocol(&mut url, &value).unwrap_or(()),
-                    "search" => url::quirks::set_search(&mut url, &value),
-                    "username" => url::quirks::set_username(&mut url, &value).unwrap_or(()),
-                    _ => {}
-                }
-                url_parts(&ctx, &url).map(Some)
+                url::change(&mut url, &part, &value);
+                url::parts(&ctx, &url).map(Some)
             })?,
         )?;
         let host = self.clone();
@@ -368,7 +363,7 @@ impl Host {
             "parseQuery",
             Function::new(ctx.clone(), move |ctx: Ctx<'js>, query: String| {
                 host.spend(&ctx, query.len())?;
-                let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned();
+                let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
                 let pairs = pairs.map(|(name, value)| vec![name, value]);
                 rquickjs::Result::Ok(pairs.collect::<Vec<Vec<String>>>())
             })?,
@@ -378,7 +373,7 @@ impl Host {
             "writeQuery",
             Function::new(ctx.clone(), move |ctx: Ctx<'js>, pairs: Vec<Vec<String>>| {
                 host.spend(&ctx, pairs.iter().flatten().map(String::len).sum())?;
-                let mut query = url::form_urlencoded::Serializer::new(String::new());
+                let mut query = form_urlencoded::Serializer::new(String::new());
                 for pair in &pairs {
                     if let [name, value] = pair.as_slice() {
                         query.append_pair(name, value);
@@ -555,22 +550,4 @@ fn decode(array: TypedArray<'_, u8>, stream: bool) -> List<(String, usize, bool)
         text.push(char::REPLACEMENT_CHARACTER);
     }
     List((text, used, invalid))
-}
-
-/// The parts of a URL as the `URL` class shows them (URL § 6.1).
-fn url_parts<'js>(ctx: &Ctx<'js>, url: &Url) -> rquickjs::Result<Value<'js>> {
-    use url::quirks;
-    let parts = Object::new(ctx.clone())?;
-    parts.set("href", quirks::href(url))?;
-    parts.set("origin", quirks::origin(url))?;
-    parts.set("protocol", quirks::protocol(url))?;
-    parts.set("username", quirks::username(url))?;
-    parts.set("password", quirks::password(url))?;
-    parts.set("host", quirks::host(url))?;
-    parts.set("hostname", quirks::hostname(url))?;
-    parts.set("port", quirks::port(url))?;
-    parts.set("pathname", quirks::pathname(url))?;
-    parts.set("search", quirks::search(url))?;
-    parts.set("hash", quirks::hash(url))?;
-    Ok(parts.into_value())
 }

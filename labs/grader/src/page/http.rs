@@ -15,7 +15,7 @@ use tokio::{
 use url::Url;
 use wire::sse;
 
-use super::{Arrival, HOST};
+use super::{Arrival, ORIGIN, url::join};
 use crate::{net::Lane, tasks::spawn_local};
 
 /// How many requests share the network at a time; the next one waits
@@ -95,7 +95,9 @@ pub(super) fn start(
         let id = request.id;
         let end = match run(request, &lane, connections, &reader, &arrivals).await {
             Ok(()) => Arrival::End(id),
-            Err(problem) => Arrival::Failed(id, problem.to_string()),
+            Err(problem) => {
+                Arrival::Failed(id, problem.downcast().ok().map(|elsewhere: Box<Elsewhere>| elsewhere.0))
+            }
         };
         // Nobody listens any more once the page is gone.
         let _ = arrivals.send(end);
@@ -104,6 +106,18 @@ pub(super) fn start(
 }
 
 type Problem = Box<dyn std::error::Error>;
+
+/// A redirect that leads away from the one server there is: the URL.
+#[derive(Debug)]
+struct Elsewhere(String);
+
+impl std::error::Error for Elsewhere {}
+
+impl std::fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "there is no {} here", self.0)
+    }
+}
 
 async fn run(
     mut request: Outgoing,
@@ -192,12 +206,8 @@ async fn read(
 
 /// One request and the head of its response, over a connection of its own.
 async fn exchange(request: &Outgoing, lane: &Lane) -> Result<(http::Response<Incoming>, Driver), Problem> {
-    if request.url.host_str() != Some(HOST) {
-        return Err(format!(
-            "there is no {} in the grader, only {HOST}",
-            request.url.host_str().unwrap_or("such host")
-        )
-        .into());
+    if request.url.origin().ascii_serialization() != ORIGIN {
+        return Err(Box::new(Elsewhere(request.url.to_string())));
     }
     let line = lane.connect().await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(line)).await?;
@@ -227,7 +237,10 @@ fn redirection(request: &Outgoing, response: &http::Response<Incoming>) -> Resul
     match request.redirect {
         Redirect::Manual => Ok(None),
         Redirect::Error => Err(Box::new(io::Error::other("a redirect, and none is allowed"))),
-        Redirect::Follow => Ok(Some(request.url.join(location.to_str()?)?)),
+        // Browsers read a location as UTF-8.
+        Redirect::Follow => {
+            Ok(Some(join(Some(&request.url), &String::from_utf8_lossy(location.as_bytes())).ok_or("no URL")?))
+        }
     }
 }
 

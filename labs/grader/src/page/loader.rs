@@ -14,7 +14,7 @@ use rquickjs::{
     module::{Declared, WriteOptions},
 };
 
-use super::error::PageError;
+use super::error::{PageError, Place};
 use crate::{tape::lock, text::plain};
 
 /// The client's files by name (`client.js`, `lib/view.js`).
@@ -55,6 +55,28 @@ impl Sources {
         self.texts.get(name).map(String::as_str)
     }
 
+    /// Where a module waits at its top level: the one line of its or of the other scripts that says `await` without being
+    /// indented, or the module as a whole where it is not that clear.
+    pub(super) fn top_level_await(&self, entry: &str) -> Place {
+        let scripts = self.texts.iter().filter(|(name, _)| !name.ends_with(".html"));
+        let mut found = scripts.flat_map(|(name, text)| {
+            text.lines().zip(1..).filter_map(move |(line, number)| {
+                let column = line.find("await ")?;
+                let is_code = !line.starts_with([' ', '\t', '/', '*', '}']);
+                (is_code && !line[..column].contains("async")).then(|| Place {
+                    file: name.clone(),
+                    line: number,
+                    column: u32::try_from(line[..column].chars().count()).unwrap_or_default() + 1,
+                    function: None,
+                })
+            })
+        });
+        match (found.next(), found.next()) {
+            (Some(place), None) => place,
+            _ => Place { file: entry.to_owned(), ..Place::default() },
+        }
+    }
+
     /// The names of all files with a text, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.texts.keys().map(String::as_str)
@@ -89,10 +111,16 @@ const PRELUDE: &[(&str, &str)] = &[
     ("grader:headers.js", include_str!("prelude/headers.js")),
     ("grader:host.js", include_str!("prelude/host.js")),
     ("grader:main.js", include_str!("prelude/main.js")),
+    ("grader:origin.js", include_str!("prelude/origin.js")),
+    ("grader:pipe.js", include_str!("prelude/pipe.js")),
+    ("grader:readable-stream.js", include_str!("prelude/readable-stream.js")),
+    ("grader:stream-parts.js", include_str!("prelude/stream-parts.js")),
     ("grader:streams.js", include_str!("prelude/streams.js")),
     ("grader:timers.js", include_str!("prelude/timers.js")),
+    ("grader:transform-stream.js", include_str!("prelude/transform-stream.js")),
     ("grader:url.js", include_str!("prelude/url.js")),
     ("grader:web-socket.js", include_str!("prelude/web-socket.js")),
+    ("grader:writable-stream.js", include_str!("prelude/writable-stream.js")),
 ];
 
 /// The prelude's module that imports all others and names the globals.

@@ -2,7 +2,7 @@
 
 import { notAvailable } from './absent.js';
 import { TextDecoder, bytesOf, encode } from './encoding.js';
-import { ReadableStream } from './streams.js';
+import { ReadableStream, TransformStream } from './streams.js';
 import { URLSearchParams } from './url.js';
 
 /** A body as a client gives it → its bytes or stream, and the content type it implies. */
@@ -10,7 +10,7 @@ export const extract = (source) => {
   if (source === null || source === undefined) return { bytes: null, stream: null, type: null };
   if (source instanceof ReadableStream) {
     if (source.locked || source._isDisturbed) throw new TypeError('The stream is in use already.');
-    return { bytes: null, stream: source, type: null };
+    return { bytes: null, stream: source, type: null, isStreaming: true };
   }
   if (source instanceof URLSearchParams) {
     const type = 'application/x-www-form-urlencoded;charset=UTF-8';
@@ -35,11 +35,13 @@ export class Body {
   #stream = null;
   #bytes = null;
   #isRead = false;
+  #isStreaming = false;
 
   /** @internal */
-  _setBody({ bytes, stream }) {
+  _setBody({ bytes, stream, isStreaming = false }) {
     this.#stream = stream;
     this.#bytes = bytes;
+    this.#isStreaming = isStreaming;
   }
 
   get body() {
@@ -47,9 +49,20 @@ export class Body {
     if (this.#bytes !== null) {
       this.#stream = streamOf(this.#bytes);
       this.#bytes = null;
-      if (this.#isRead) this.#stream.cancel();
+      // What has been read stays locked by its reader.
+      if (this.#isRead) this.#stream.getReader().cancel();
     }
     return this.#stream;
+  }
+
+  /** @internal */
+  get _hasBody() {
+    return this.#bytes !== null || this.#stream !== null;
+  }
+
+  /** @internal Whether the body comes from a stream of the client's. */
+  get _isStreaming() {
+    return this.#isStreaming;
   }
 
   get bodyUsed() {
@@ -63,17 +76,25 @@ export class Body {
   }
 
   async bytes() {
+    // What was aborted says so each time, as in browsers.
+    if (this.#stream?._state === 'errored') throw this.#stream._error;
     this._assertUnused();
     if (this.#bytes !== null) {
       this.#isRead = true;
       return this.#bytes.slice();
     }
     if (this.#stream === null) return new Uint8Array(0);
-    this.#isRead = true;
     const chunks = [];
     let size = 0;
-    for await (const chunk of this.#stream) {
-      if (!(chunk instanceof Uint8Array)) throw new TypeError('a body is made of bytes');
+    // It keeps its lock: a body is read once.
+    const reader = this.#stream.getReader();
+    for (let result; !(result = await reader.read()).done; ) {
+      const chunk = result.value;
+      if (!(chunk instanceof Uint8Array)) {
+        const problem = new TypeError('a body is made of bytes');
+        reader.cancel(problem).catch(() => {});
+        throw problem;
+      }
       chunks.push(chunk);
       size += chunk.length;
     }
@@ -106,15 +127,26 @@ export class Body {
     throw notAvailable('formData()', 'read the body with text() and URLSearchParams');
   }
 
+  /** @internal The body for a request that is made of this one, which is used up by that. */
+  _take() {
+    this._assertUnused();
+    if (this.#stream === null) {
+      this.#isRead = this.#bytes !== null;
+      return { bytes: this.#bytes, stream: null };
+    }
+    const stream = this.#stream.pipeThrough(new TransformStream());
+    return { bytes: null, stream, isStreaming: this.#isStreaming };
+  }
+
   /** @internal Two bodies of one. */
   _tee() {
     this._assertUnused();
     if (this.#stream === null) return { bytes: this.#bytes, stream: null };
     const [mine, other] = this.#stream.tee();
     this.#stream = mine;
-    return { bytes: null, stream: other };
+    return { bytes: null, stream: other, isStreaming: this.#isStreaming };
   }
 }
-for (const name of ['_setBody', '_assertUnused', '_tee']) {
+for (const name of ['_setBody', '_hasBody', '_isStreaming', '_assertUnused', '_take', '_tee']) {
   Object.defineProperty(Body.prototype, name, { enumerable: false });
 }

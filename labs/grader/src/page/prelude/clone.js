@@ -1,6 +1,13 @@
 // structuredClone (HTML § 2.7).
 
-import { EventTarget } from './events.js';
+import { AbortController } from './abort.js';
+import { notAvailable } from './absent.js';
+import { Body } from './body.js';
+import { TextDecoder, TextEncoder } from './encoding.js';
+import { Event, EventTarget } from './events.js';
+import { Headers } from './headers.js';
+import { ReadableStream, TransformStream, WritableStream } from './streams.js';
+import { URL, URLSearchParams } from './url.js';
 
 const ERRORS = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
 
@@ -10,7 +17,25 @@ const refuse = (value) => {
   throw new DOMException(`${name} could not be cloned.`, 'DataCloneError');
 };
 
-const PLATFORM = [EventTarget, Promise, WeakMap, WeakSet, WeakRef];
+const STREAMS = [ReadableStream, TransformStream, WritableStream];
+const PLATFORM = [
+  AbortController,
+  Body,
+  Event,
+  EventTarget,
+  Headers,
+  Promise,
+  TextDecoder,
+  TextEncoder,
+  URL,
+  URLSearchParams,
+  WeakMap,
+  WeakRef,
+  WeakSet,
+  ...STREAMS,
+];
+
+const isOneOf = (types, value) => types.some((type) => value instanceof type);
 
 const clone = (value, seen, transferred) => {
   if (typeof value === 'symbol' || typeof value === 'function') refuse(value);
@@ -21,7 +46,7 @@ const clone = (value, seen, transferred) => {
     return copy;
   };
   const inner = (item) => clone(item, seen, transferred);
-  if (PLATFORM.some((type) => value instanceof type)) refuse(value);
+  if (isOneOf(PLATFORM, value)) refuse(value);
   if (value instanceof Date) return keep(new Date(value.getTime()));
   if (value instanceof RegExp) return keep(new RegExp(value.source, value.flags));
   if (value instanceof Boolean || value instanceof Number || value instanceof String) {
@@ -64,5 +89,9 @@ const clone = (value, seen, transferred) => {
   return copy;
 };
 
-export const structuredClone = (value, { transfer = [] } = {}) =>
-  clone(value, new Map(), new Set(transfer));
+export const structuredClone = (value, { transfer = [] } = {}) => {
+  if ([...transfer].some((item) => isOneOf(STREAMS, item))) {
+    throw notAvailable('structuredClone of a stream', 'pass on the stream itself');
+  }
+  return clone(value, new Map(), new Set(transfer));
+};

@@ -488,6 +488,7 @@ const WINDOW_EVENTS = [
   'online',
   'pagehide',
   'pageshow',
+  'rejectionhandled',
   'unhandledrejection',
   'unload',
 ];

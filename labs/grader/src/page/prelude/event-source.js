@@ -1,7 +1,8 @@
 // EventSource (HTML § 9.2). The bench parses the stream, this keeps the connection.
 
 import { Event, EventTarget, MessageEvent, defineHandlers, fire } from './events.js';
-import { BASE_URL, ORIGIN, host, nextId, text } from './host.js';
+import { BASE_URL, host, nextId, text } from './host.js';
+import { isRefused, short } from './origin.js';
 import { clearTimeout, setTimeout } from './timers.js';
 import { URL } from './url.js';
 
@@ -55,6 +56,11 @@ export class EventSource extends EventTarget {
   }
 
   #connect() {
+    if (isRefused(this.#url, `new EventSource('${short(this.#url.href)}')`)) {
+      // In a task of its own, as everything that comes of the network.
+      this.#timer = setTimeout(() => this.#fail(), 0);
+      return;
+    }
     const headers = [
       ['accept', 'text/event-stream'],
       ['cache-control', 'no-cache'],
@@ -64,7 +70,6 @@ export class EventSource extends EventTarget {
       const bytes = new Uint8Array(host.encode(this.#lastEventId));
       headers.push(['last-event-id', String.fromCharCode(...bytes)]);
     }
-    if (this.#url.origin !== ORIGIN) headers.push(['origin', ORIGIN]);
     this.#request = nextId();
     sources.set(this.#request, this);
     host.request(this.#request, {

@@ -6,13 +6,11 @@ const STOPPED = Symbol('stop propagation');
 const STOPPED_AT_ONCE = Symbol('stop immediate propagation');
 const PATH = Symbol('path');
 const PASSIVE = Symbol('in passive listener');
+const CAPTURING = Symbol('on its way down');
+
+const PHASES = { NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 };
 
 export class Event {
-  static NONE = 0;
-  static CAPTURING_PHASE = 1;
-  static AT_TARGET = 2;
-  static BUBBLING_PHASE = 3;
-
   #type;
   #bubbles;
   #cancelable;
@@ -59,8 +57,9 @@ export class Event {
     return this._currentTarget;
   }
   get eventPhase() {
-    if (!this[PATH]) return Event.NONE;
-    return this._currentTarget === this._target ? Event.AT_TARGET : Event.BUBBLING_PHASE;
+    if (!this[PATH]) return PHASES.NONE;
+    if (this._currentTarget === this._target) return PHASES.AT_TARGET;
+    return this[CAPTURING] ? PHASES.CAPTURING_PHASE : PHASES.BUBBLING_PHASE;
   }
   get isTrusted() {
     return this._isTrusted;
@@ -70,6 +69,15 @@ export class Event {
   }
   get returnValue() {
     return !this.#defaultPrevented;
+  }
+  set returnValue(value) {
+    if (!value) this.preventDefault();
+  }
+  get cancelBubble() {
+    return Boolean(this[STOPPED]);
+  }
+  set cancelBubble(value) {
+    if (value) this.stopPropagation();
   }
 
   preventDefault() {
@@ -87,6 +95,10 @@ export class Event {
   composedPath() {
     return [...(this[PATH] ?? [])];
   }
+}
+
+for (const [name, value] of Object.entries(PHASES)) {
+  for (const place of [Event, Event.prototype]) Object.defineProperty(place, name, { value, enumerable: true });
 }
 
 /** Listeners by target and type, in the order in which they were added. */
@@ -167,9 +179,11 @@ const dispatch = (target, event) => {
       event[PASSIVE] = false;
     }
   };
+  event[CAPTURING] = true;
   for (const node of path.slice(1).reverse()) {
     if (!event[STOPPED]) invoke(node, (listener) => listener.capture);
   }
+  event[CAPTURING] = false;
   // At the target itself, those that capture come first.
   if (!event[STOPPED]) invoke(target, (listener) => listener.capture);
   if (!event[STOPPED]) invoke(target, (listener) => !listener.capture);

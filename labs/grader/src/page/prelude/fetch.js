@@ -1,9 +1,11 @@
 // fetch, Request and Response (Fetch).
 
 import { AbortController, AbortSignal } from './abort.js';
+import { notAvailable } from './absent.js';
 import { Body, extract } from './body.js';
 import { Headers } from './headers.js';
 import { BASE_URL, ORIGIN, host, nextId, text } from './host.js';
+import { isRefused, otherServer, short } from './origin.js';
 import { ReadableStream } from './streams.js';
 import { URL } from './url.js';
 
@@ -34,6 +36,8 @@ const OPTIONS = {
   redirect: ['follow', 'error', 'manual'],
 };
 
+const CLONING = Symbol('cloning');
+
 export class Request extends Body {
   #url;
   #method;
@@ -57,6 +61,10 @@ export class Request extends Body {
       this.#options[name] =
         init[name] === undefined ? (from?.[name] ?? allowed[0]) : oneOf(name, String(init[name]), allowed);
     }
+    if (init.mode === 'navigate') throw new TypeError("A request's mode cannot be 'navigate'.");
+    if (init.mode === 'no-cors') {
+      throw notAvailable("mode: 'no-cors'", 'leave it out; page and server are of one origin, and it would drop headers');
+    }
     this.#keepalive = Boolean(init.keepalive ?? from?.keepalive);
     this.#headers = Headers._guarded(init.headers ?? from?.headers, 'request');
     const signal = init.signal === undefined ? from?.signal : init.signal;
@@ -65,7 +73,7 @@ export class Request extends Body {
     }
     this.#signal = signal ? AbortSignal.any([signal]) : new AbortController().signal;
     const hasBody = init.body !== undefined && init.body !== null;
-    if ((hasBody || (from?.body && !from.bodyUsed)) && ['GET', 'HEAD'].includes(this.#method)) {
+    if ((hasBody || from?._hasBody) && ['GET', 'HEAD'].includes(this.#method)) {
       throw new TypeError('Request with GET/HEAD method cannot have body.');
     }
     if (hasBody) {
@@ -78,7 +86,8 @@ export class Request extends Body {
       }
       this._setBody(extracted);
     } else if (from) {
-      this._setBody(from._tee());
+      // A request is sent once: its body goes over to the new one. (Fetch § 5.4)
+      this._setBody(init[CLONING] ? from._tee() : from._take());
     }
   }
 
@@ -118,7 +127,7 @@ export class Request extends Body {
 
   clone() {
     this._assertUnused();
-    return new Request(this);
+    return new Request(this, { [CLONING]: true });
   }
 }
 
@@ -246,11 +255,10 @@ const pending = new Map();
 const READ_AHEAD = 64 * 1024;
 
 /** The headers a request carries on the wire, as a browser adds them. */
-const wireHeaders = (headers, method, url) => {
+const wireHeaders = (headers, method) => {
   const pairs = [...headers];
   if (!headers.has('accept')) pairs.push(['accept', '*/*']);
-  const isCrossOrigin = url.origin !== ORIGIN;
-  if (isCrossOrigin || !['GET', 'HEAD'].includes(method)) pairs.push(['origin', ORIGIN]);
+  if (!['GET', 'HEAD'].includes(method)) pairs.push(['origin', ORIGIN]);
   return pairs;
 };
 
@@ -262,12 +270,22 @@ export const fetch = (input, init) =>
       reject(signal.reason);
       return;
     }
+    const call = `fetch('${short(request.url)}')`;
+    if (isRefused(new URL(request.url), call)) {
+      reject(new TypeError('Failed to fetch'));
+      return;
+    }
+    if (request._isStreaming) {
+      host.absent('fetch(url, { body: stream })', 'browsers send one over HTTP/2 only, if at all; send a string or bytes');
+      reject(new TypeError('Failed to fetch'));
+      return;
+    }
     const id = nextId();
     const isManual = request.redirect === 'manual';
     // Made here, so that it names the place that asked.
     const failure = new TypeError('Failed to fetch');
     const { method } = request;
-    const exchange = { resolve, reject, failure, isManual, method, controller: null };
+    const exchange = { resolve, reject, failure, isManual, method, call, stream: null, controller: null };
     pending.set(id, exchange);
     exchange.forget = signal._onAbort(() => {
       pending.delete(id);
@@ -277,9 +295,8 @@ export const fetch = (input, init) =>
     });
     const send = (body) => {
       if (!pending.has(id)) return;
-      const url = new URL(request.url);
       const { cache } = request;
-      const headers = wireHeaders(request.headers, request.method, url);
+      const headers = wireHeaders(request.headers, request.method);
       // What a forced reload tells the caches on the way (Fetch § 4.5).
       if (cache === 'no-store' || cache === 'reload') {
         if (!request.headers.has('pragma')) headers.push(['pragma', 'no-cache']);
@@ -289,14 +306,14 @@ export const fetch = (input, init) =>
       }
       host.request(id, {
         method: request.method,
-        url: url.href,
+        url: request.url,
         headers,
         body,
         redirect: request.redirect,
         eventsAfter: null,
       });
     };
-    if (request.body === null) {
+    if (!request._hasBody) {
       send(null);
     } else {
       request.bytes().then(send, (error) => {
@@ -306,11 +323,12 @@ export const fetch = (input, init) =>
     }
   });
 
-/** Forgets an exchange that is over. */
+/** Forgets an exchange that is over. An abort still reaches a body that is not read to its end. */
 const finish = (id) => {
   const exchange = pending.get(id);
   pending.delete(id);
-  exchange?.forget();
+  if (exchange?.stream?._state === 'readable') exchange.stream._onEnd = exchange.forget;
+  else exchange?.forget();
   return exchange;
 };
 
@@ -341,6 +359,7 @@ export const onHead = (id, head) => {
         { highWaterMark: READ_AHEAD, size: (chunk) => chunk.byteLength },
       )
     : null;
+  exchange.stream = stream;
   exchange.resolve(makeResponse(head, stream));
 };
 
@@ -356,9 +375,10 @@ export const onChunk = (id, buffer) => {
 
 export const onEnd = (id) => finish(id)?.controller?.close();
 
-export const onFailed = (id) => {
+export const onFailed = (id, elsewhere) => {
   const exchange = finish(id);
   if (!exchange) return;
+  if (elsewhere) otherServer(`${exchange.call}, redirected to ${short(elsewhere)}`);
   if (exchange.controller) {
     exchange.controller.error(new TypeError('network error'));
   } else {

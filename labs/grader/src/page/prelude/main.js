@@ -114,7 +114,7 @@ const handlers = {
   eventId: (...values) => onStream('eventId', ...values),
   retry: (...values) => onStream('retry', ...values),
   end: (id) => onStream('end', id) || onEnd(id),
-  failed: (id) => onStream('failed', id) || onFailed(id),
+  failed: (id, elsewhere) => onStream('failed', id) || onFailed(id, elsewhere),
   socketOpen: (...values) => onSocket('socketOpen', ...values),
   socketMessage: (...values) => onSocket('socketMessage', ...values),
   socketSent: (...values) => onSocket('socketSent', ...values),
@@ -123,6 +123,9 @@ const handlers = {
   visibility: dom.onVisibility,
   transition: dom.onTransition,
   online: dom.onOnline,
+  rejectionHandled: (promise, reason) => {
+    events.fire(globalThis, new events.PromiseRejectionEvent('rejectionhandled', { promise, reason }));
+  },
   rejection: (promise, reason) => {
     const init = { cancelable: true, promise, reason };
     return !events.fire(globalThis, new events.PromiseRejectionEvent('unhandledrejection', init));

@@ -4,6 +4,7 @@ import { notAvailable } from './absent.js';
 import { bytesOf, encode } from './encoding.js';
 import { CloseEvent, Event, EventTarget, MessageEvent, defineHandlers, fire } from './events.js';
 import { BASE_URL, host, nextId, text } from './host.js';
+import { isRefused, short } from './origin.js';
 import { URL } from './url.js';
 
 const CONNECTING = 0;
@@ -52,7 +53,8 @@ export class WebSocket extends EventTarget {
     this.#url = parsed.href;
     this.#origin = parsed.origin;
     sockets.set(this.#id, this);
-    host.socket(this.#id, this.#url, this.#protocols);
+    if (isRefused(parsed, `new WebSocket('${short(parsed.href)}')`)) host.arm(this.#id, 0);
+    else host.socket(this.#id, this.#url, this.#protocols);
   }
 
   get url() {
