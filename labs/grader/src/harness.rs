@@ -27,10 +27,13 @@ use wire::Transcript;
 use crate::{
     SEEDS, Sources,
     check::{Check, Compared, Failure, Finding, Lab, Played, Scene, Standing, Verdict},
-    class,
+    class, page,
     report::{Report, Said, Voice, snapshot_transcript},
     tape::{CLIENT, Pulse},
 };
+
+/// Set by `cargo lab prove`, which builds the servers of several answers into one binary: which of them is graded.
+const ANSWER: &str = "LAB_ANSWER";
 
 /// How much real time a check may take. One that goes well needs a hundredth of it.
 #[derive(Clone, Copy, Debug)]
@@ -166,7 +169,8 @@ pub fn main(lab: &Lab, package: &str, folder: &str, built_from: &[(&str, &str)])
         say!("{}", caught.as_deref().unwrap_or("passed"));
         return if caught.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
-    if let Some(sentence) = folder.is_another(package, built_in, built_from) {
+    let is_proved = env::var_os(ANSWER).is_some();
+    if !is_proved && let Some(sentence) = folder.is_another(package, built_in, built_from) {
         eprintln!("{sentence}");
         return ExitCode::FAILURE;
     }
@@ -312,7 +316,9 @@ pub fn grade_on_a_thread(check: &Check, sources: &Sources, snapshots: &Path, pat
     let grading = {
         let (check, sources, snapshots, pulse) =
             (*check, sources.clone(), snapshots.to_owned(), pulse.clone());
-        thread::Builder::new().name(check.name.to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name(check.name.to_owned()).stack_size(page::THREAD_STACK);
+        thread.spawn(move || {
+            page::allow_deep_stack();
             let verdict = check.grade(&sources, &pulse, |scene, played| settle(&snapshots, scene, played));
             // The harness may have given up on this check.
             let _ = done.send(verdict);
