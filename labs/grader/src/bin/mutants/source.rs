@@ -47,7 +47,7 @@ pub(crate) struct Name {
     pub(crate) hunk: Hunk,
 }
 
-/// The lines that go and the lines that come, without blanks at their ends.
+/// The lines that go and the lines that come, without blanks at their ends, and without comments.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Hunk {
     /// Lines of the solution.
@@ -91,7 +91,7 @@ impl Hunk {
             all[before..all.len() - after]
                 .iter()
                 .map(|line| line.trim().to_owned())
-                .filter(|line| !line.is_empty())
+                .filter(|line| !line.is_empty() && !line.starts_with("//") && !line.starts_with("/*"))
                 .collect()
         };
         Self { old: lines(&old), new: lines(&new) }

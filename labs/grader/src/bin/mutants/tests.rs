@@ -62,6 +62,13 @@ fn two_that_read_the_same_are_counted() {
 }
 
 #[test]
+fn comments_are_no_part_of_a_name() {
+    let made = mutants("a.js", "{\n// ANCHOR: todo_1\nstop();\n// Why.\ngo();\n// ANCHOR_END: todo_1\n}\n");
+    let swapped = made.iter().find(|mutant| mutant.name.hunk.new.len() == 2).expect("the two change places");
+    assert_eq!(swapped.name.hunk.to_string(), "- stop();\n- go();\n+ go();\n+ stop();\n");
+}
+
+#[test]
 fn a_condition_is_always_and_never_true_and_the_contrary() {
     assert_made(
         &client("if (a) return;"),
