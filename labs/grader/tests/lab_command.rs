@@ -988,6 +988,19 @@ EOF
     }
 
     #[test]
+    fn answers_without_a_header_are_only_tried() {
+        let workspace = Workspace::to_prove("prove-try");
+        workspace.write("new/caught.diff", &WRONG_CLIENT.replace("# breaks: 3.2.live\n", "# any words\n"));
+        workspace.write("new/not-caught.diff", &WRONG_LIB.replace("WRONG_1", "harmless"));
+        workspace.write("new/odd.diff", "no diff\n");
+        let (text, content) = workspace.prove(&["3", "--try", "new"]);
+        assert!(!content, "one does not apply: {text}");
+        assert!(text.contains("caught by todo_2_live (3.2.live)"), "{text}");
+        assert!(text.contains("passes everything"), "{text}");
+        assert_eq!(last(&text), "1 passed, 1 failed", "{text}");
+    }
+
+    #[test]
     fn prove_fails_for_a_right_answer_that_is_refused() {
         let workspace = Workspace::to_prove("prove-refused");
         let refused = RIGHT_CLIENT.replace("\"live\"", "'WRONG_2'");

@@ -47,6 +47,14 @@ impl Answer {
         Ok(Self { path: path.to_path_buf(), header, body: body.to_owned() })
     }
 
+    /// Reads a diff whose header may say anything.
+    pub(crate) fn read_body(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| Sentence::io("read", path, error))?;
+        let body = text.lines().skip_while(|line| line.starts_with('#'));
+        let body = body.fold(String::new(), |body, line| body + line + "\n");
+        Ok(Self { path: path.to_path_buf(), header: Vec::new(), body })
+    }
+
     /// The diff's name: its file's, without the ending.
     pub(crate) fn name(&self) -> String {
         let stem = self.path.file_stem().unwrap_or_default();

@@ -131,6 +131,10 @@ enum Command {
         #[arg(long, requires = "lab", conflicts_with = "only")]
         write_start: bool,
 
+        /// Only play the diffs in this folder, and say which of them no check catches
+        #[arg(long = "try", value_name = "FOLDER", requires = "lab", conflicts_with_all = ["accept", "strict", "write_start"])]
+        trial: Option<std::path::PathBuf>,
+
         /// Change the solutions, one token or statement at a time, and look whether the checks notice
         ///
         /// What none of them notices is to be listed in mutants.txt beside the solution, with its reason.
@@ -187,7 +191,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
                 return Ok(ExitCode::FAILURE);
             }
         }
-        Some(Command::Prove { lab, only, accept, strict, write_start, .. }) => {
+        Some(Command::Prove { lab, only, accept, strict, write_start, trial, .. }) => {
             let labs = match lab {
                 Some(number) => vec![repo.lab(number)?],
                 None => repo.labs()?,
@@ -197,7 +201,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
                     prove::write_start(&repo, lab)?;
                 }
             }
-            let options = prove::Options { only, accept, strict };
+            let options = prove::Options { only, accept, strict, trial };
             if !prove::prove(&repo, &labs, &options, paint)? {
                 return Ok(ExitCode::FAILURE);
             }

@@ -39,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) accept: bool,
     /// A lab that differs from its start is a failure.
     pub(crate) strict: bool,
+    /// Play the diffs in this folder, and nothing else.
+    pub(crate) trial: Option<PathBuf>,
 }
 
 /// What an answer is there to show.
@@ -48,6 +50,8 @@ enum Kind {
     Wrong,
     /// Every test must accept it.
     Right,
+    /// Nothing: which test catches it is what one wants to know.
+    Tried,
 }
 
 impl Kind {
@@ -56,6 +60,7 @@ impl Kind {
         match self {
             Self::Wrong => "wrong",
             Self::Right => "right",
+            Self::Tried => "tried",
         }
     }
 }
@@ -152,6 +157,9 @@ struct Server {
 impl Prover<'_> {
     /// Gives whether the lab had an answer that was asked for.
     fn prove(&self, table: &mut Table) -> Result<bool> {
+        if let Some(folder) = &self.options.trial {
+            return self.trial(folder, table);
+        }
         let wrong = self.answers("wrong")?;
         let right = self.answers("also-right")?;
         let wanted = |answer: &&Answer| match &self.options.only {
@@ -199,6 +207,16 @@ impl Prover<'_> {
         let wrong = wrong.iter().filter(wanted).map(|answer| (Kind::Wrong, answer));
         let right = right.iter().filter(wanted).map(|answer| (Kind::Right, answer));
         self.all_answers(wrong.chain(right), &solution, &binary, table)?;
+        Ok(true)
+    }
+
+    /// Plays the diffs in a folder: which of them are caught, by which test, and which by none.
+    fn trial(&self, folder: &Path, table: &mut Table) -> Result<bool> {
+        let solution = plain(&crate::repo::files(&self.lab.solution)?);
+        let paths = diffs(folder)?;
+        let answers: Vec<_> = paths.iter().map(|path| Answer::read_body(path)).collect::<Result<_>>()?;
+        let binary = self.solution_binary()?.map_err(Sentence::new)?;
+        self.all_answers(answers.iter().map(|answer| (Kind::Tried, answer)), &solution, &binary, table)?;
         Ok(true)
     }
 
@@ -513,6 +531,7 @@ impl Prover<'_> {
         match kind {
             Kind::Wrong => self.caught(answer, &run),
             Kind::Right => Ok(passes_everything(&run)),
+            Kind::Tried => Ok(who_catches(&run)),
         }
     }
 
@@ -637,16 +656,39 @@ impl Prover<'_> {
         if !folder.is_dir() {
             return Ok(Vec::new());
         }
-        let trouble = |error| Sentence::io("list", &folder, error);
-        let mut paths = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(trouble)? {
-            let path = entry.map_err(trouble)?.path();
-            if path.extension().is_some_and(|ending| ending == "diff") {
-                paths.push(path);
-            }
+        diffs(&folder)?.iter().map(|path| Answer::read(path)).collect()
+    }
+}
+
+/// The diffs in a folder, by name.
+fn diffs(folder: &Path) -> Result<Vec<PathBuf>> {
+    let trouble = |error| Sentence::io("list", folder, error);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(trouble)? {
+        let path = entry.map_err(trouble)?.path();
+        if path.extension().is_some_and(|ending| ending == "diff") {
+            paths.push(path);
         }
-        paths.sort();
-        paths.iter().map(|path| Answer::read(path)).collect()
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Which tests catch an answer; one that none catches is noted.
+fn who_catches(run: &Run) -> Outcome {
+    let report = match &run.report {
+        Ok(report) => report,
+        Err(sentence) => return Outcome::failed(no_report(sentence, run)),
+    };
+    let caught: Vec<_> = report
+        .checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Failed)
+        .map(|check| format!("{} ({})", check.name, check.clause.as_deref().unwrap_or("no clause")))
+        .collect();
+    match caught.as_slice() {
+        [] => Outcome::noted("passes everything".to_owned()),
+        names => Outcome::passed().because(format!("caught by {}", names.join(", "))),
     }
 }
 
@@ -655,6 +697,7 @@ fn header_fault(kind: Kind, answer: &Answer) -> Option<String> {
     let (needed, allowed): (&[&str], &[&str]) = match kind {
         Kind::Wrong => (&["caught by", "breaks", "misconception", "says"], &["also fails"]),
         Kind::Right => (&["right because"], &["uses"]),
+        Kind::Tried => return None,
     };
     if let Some(key) = needed.iter().find(|key| answer.get(key).is_none_or(str::is_empty)) {
         return Some(format!("Its header lacks the line `# {key}: …`."));
