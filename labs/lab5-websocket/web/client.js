@@ -1,5 +1,5 @@
 /**
- * The trading floor's client: a room to talk in, through every cut of the line.
+ * The trading floor's client: a room to talk in, through every cut of the connection.
  *
  * @typedef {{ type: 'said', id: string, from: string, text: string }} Said
  * @typedef {{ type: 'joined', room: string, members: string[] }
@@ -32,7 +32,7 @@ function newId() {
  * @param {string} options.room
  * @param {string} options.name the trader's
  * @param {(message: Message) => void} options.show called with what the floor says, each message once
- * @param {(status: Status) => void} options.status called when the state of the line changes
+ * @param {(status: Status) => void} options.status called when the state of the connection changes
  * @param {AbortSignal} options.signal ends it for good
  * @returns {{ say(text: string): void, leave(): void }}
  */
@@ -41,39 +41,40 @@ export function joinFloor({ url, room, name, show, status, signal }) {
   let socket = null;
   /** Whether the floor has said `joined` on this socket. */
   let isIn = false;
-  /** How often in a row the line was lost before the floor said `joined`. */
+  /** How often in a row the connection was lost before the floor said `joined`. */
   let failures = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let comingBack;
   let over = false;
-  /** What was said and waits for a line, oldest first. @type {Say[]} */
+  /** What was said and waits for a connection, oldest first. @type {Say[]} */
   let waiting = [];
   /** What was sent and is not acknowledged yet, oldest first. @type {Say[]} */
   let sent = [];
   /** The IDs of what was shown. @type {Set<string>} */
   const shown = new Set();
 
-  // TODO 5: Open one `WebSocket` at `url`. Send `join` when it opens. Hand
-  // each message, parsed, to `hear`, and the code of its `close` to `lost`.
+  // TODO 5: Open one `WebSocket` at `url`, say `join` when it opens, and keep
+  // what is said before `joined` until then. Hand each message, parsed, to
+  // `hear`, and the code of its `close` to `lost`.
   function open() {
     // ANCHOR: todo_5
     throw new Error('TODO 5');
     // ANCHOR_END: todo_5
   }
 
-  // TODO 5: Called when the floor has let us in, and when something new is
-  // `waiting`. If we are in: send what waits, oldest first; from then on it
-  // belongs to `sent`.
+  // TODO 5, the second half: called when the floor has let us in, and when
+  // something new is `waiting`. If we are in: send what waits, oldest first;
+  // from then on it belongs to `sent`.
   function deliver() {
     // ANCHOR: todo_5_deliver
     throw new Error('TODO 5');
     // ANCHOR_END: todo_5_deliver
   }
 
-  // TODO 6: The line is gone. Code 1000, or 4000 to 4999: it was meant so; say
-  // 'closed', and that was all. Anything else: say 'reconnecting' and `open()`
-  // after a wait drawn by chance, from half to the whole of 1 s, then of 2 s,
-  // 4 s … at most 30 s.
+  // TODO 6: A final close code: 'closed'. Any other end: 'reconnecting', and a
+  // new `WebSocket` after a random wait that doubles, then `join` again. Final
+  // are 1000, 1002, 1003, 1007 to 1010, and 4000 to 4999. The wait is half to
+  // the whole of 1 s, then of 2 s, 4 s and so on, at most of 30 s.
   /** @param {number} code */
   function lost(code) {
     isIn = false;
@@ -84,7 +85,8 @@ export function joinFloor({ url, room, name, show, status, signal }) {
     // ANCHOR_END: todo_6
   }
 
-  // TODO 7: Show each message once: one that comes again has the ID it had before.
+  // TODO 7: Show each message once, by its `id`, and put what other people wrote
+  // into the page as text. A message that comes again has the ID it had before.
   /** @param {Said} message */
   function showOnce(message) {
     // ANCHOR: todo_7
@@ -92,7 +94,8 @@ export function joinFloor({ url, room, name, show, status, signal }) {
     // ANCHOR_END: todo_7
   }
 
-  // TODO 8: The floor has said this message of ours: it has arrived.
+  // TODO 8: What the floor has not `said` when the connection is lost goes out
+  // again: same `id`, same order, before anything newer. This one it has said.
   /** @param {string} id */
   function acknowledged(id) {
     // ANCHOR: todo_8
@@ -100,8 +103,9 @@ export function joinFloor({ url, room, name, show, status, signal }) {
     // ANCHOR_END: todo_8
   }
 
-  // TODO 8: We are in again, on a new line. What is still in `sent` may have
-  // arrived or not: it must go out again, with its ID, before what is `waiting`.
+  // TODO 8, the second half: we are in again, on a new connection. What is still
+  // in `sent` may have arrived or not: it must go out again, with its ID, before
+  // what is `waiting`.
   function sendAgain() {
     // ANCHOR: todo_8_again
     throw new Error('TODO 8');
@@ -117,11 +121,13 @@ export function joinFloor({ url, room, name, show, status, signal }) {
     }
     if (message.type === 'joined') {
       isIn = true;
-      // A line that opened proves little: one that was let in has made it.
+      // A connection that only opened proves little: on this one the floor has let us in.
       failures = 0;
-      status('live');
       if (sent.length > 0) sendAgain();
       deliver();
+      status('live');
+      // Whoever is called may have left.
+      if (over) return;
     }
     show(message);
   }
@@ -131,7 +137,7 @@ export function joinFloor({ url, room, name, show, status, signal }) {
     /** @type {Say} */
     const message = { type: 'say', id: newId(), text };
     if (new TextEncoder().encode(JSON.stringify(message)).length > LONGEST) {
-      // The floor would close the line, and we would come back and send it again, for ever.
+      // The floor would close the connection with 1009, and that would be the end.
       throw new RangeError(`A message has ${LONGEST} bytes at most.`);
     }
     if (over) return;
@@ -161,8 +167,8 @@ export function joinFloor({ url, room, name, show, status, signal }) {
  * @returns {HTMLElement} a list item that contains both
  */
 export function line(who, what) {
-  // TODO 7: Names and words are other people's: put them in as text. Nothing
-  // in them may become an element of this page.
+  // TODO 7, the second half: names and words are other people's. Put them in as
+  // text: nothing in them may become an element of this page.
   // ANCHOR: todo_7_line
   throw new Error('TODO 7');
   // ANCHOR_END: todo_7_line

@@ -33,15 +33,15 @@ use tokio::{
 
 /// The longest message that is read, in bytes.
 const LONGEST: usize = 4 * 1024;
-/// What the library reads into memory at most. Beyond it the line is simply cut.
+/// What the library reads into memory at most. Beyond it the connection is simply cut.
 const LIMIT: usize = 64 * 1024;
-/// How many bytes a line reads at a time. Left alone, the library keeps room for 128 KiB beside every line.
+/// How many bytes a connection reads at a time. Left alone, the library keeps room for 128 KiB beside each.
 const READ: usize = 1024;
-/// How many messages may wait for a member whose line is slow.
+/// How many messages may wait for a member whose connection is slow.
 const MAILBOX: usize = 64;
 /// How often a ping goes out.
 const BEAT: Duration = Duration::from_secs(20);
-/// How long a line may refuse to take a message, or a peer to answer a close frame.
+/// How long a connection may refuse to take a message, or a peer to answer a close frame.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 // ANCHOR: protocol
@@ -152,9 +152,10 @@ impl Floor {
         (seat, Member { name: name.to_owned(), mailbox: sender })
     }
 
-    /// TODO 1: Takes a seat in this room, and in no other. The others there
-    /// are told `entered`; the newcomer's answer is `joined`, with the names of
-    /// all members of the room, the newcomer's last.
+    /// TODO 1: `join` is answered with `joined`, rooms know nothing of each
+    /// other, and nothing else counts before it. Here: a seat in this room. The
+    /// others there are told `entered`; the answer is `joined`, with the names
+    /// of all members of the room, the newcomer's last.
     fn join(&self, room: &str, name: &str) -> (Seat, FromServer) {
         let (seat, member) = self.seat(room, name);
         // ANCHOR: todo_1_join
@@ -167,8 +168,8 @@ impl Floor {
         // ANCHOR_END: todo_1_join
     }
 
-    /// TODO 2: What is said in a room, everybody there hears: once, and
-    /// whoever said it, too.
+    /// TODO 2: What a member says, all members of its room hear: once, in one
+    /// order, the speaker too, and nobody else.
     fn say(&self, seat: &Seat, id: String, text: String) {
         // ANCHOR: todo_2_say
         if let Some(members) = self.rooms().get_mut(&seat.room) {
@@ -177,8 +178,9 @@ impl Floor {
         // ANCHOR_END: todo_2_say
     }
 
-    /// TODO 3: Gives the seat back, and tells the others `left`. A room that
-    /// nobody sits in is no more.
+    /// TODO 3: A member leaves by a close frame, by `leave`, by a failed
+    /// connection and by silence, and the others hear `left`, once. Here: the
+    /// seat is given back, and a room without members is no more.
     fn leave(&self, seat: Seat) {
         // ANCHOR: todo_3_leave
         let mut rooms = self.rooms();
@@ -192,10 +194,10 @@ impl Floor {
     }
 }
 
-/// TODO 2: Puts a message into the mailbox of every member, so that all hear
-/// all messages in the same order. Who cannot be told loses the seat (their
-/// task hears of it, since nobody holds the mailbox's other end any more): a
-/// message left out in silence would be worse.
+/// TODO 2, the second half: puts a message into the mailbox of every member, so
+/// that all hear all messages in the same order. A member whose mailbox is full
+/// loses the seat (its task hears of it, since nobody holds the mailbox's other
+/// end any more): a message left out in silence would be worse.
 fn tell(members: &mut Room, message: &FromServer) {
     // ANCHOR: todo_2
     // The room's lock is held all the while: no other message can get in between two mailboxes.
@@ -206,9 +208,9 @@ fn tell(members: &mut Room, message: &FromServer) {
 // ANCHOR: talk
 /// Why a message is not obeyed.
 enum Refusal {
-    /// It is answered with this reason, and the line stays open.
+    /// It is answered with this reason, and the connection stays open.
     Error(String),
-    /// It is the last one: the line is closed with this code and reason.
+    /// It is the last one: the connection is closed with this code and reason.
     Close(u16, &'static str),
 }
 
@@ -250,9 +252,9 @@ async fn talk(mut socket: WebSocket, floor: Floor) {
 }
 // ANCHOR_END: talk
 
-/// TODO 1: Nothing counts before `join`, and `join` counts once; whatever else
-/// is asked then gets an error. A member may `say`; who asks to `leave` is let
-/// go with code 1000.
+/// TODO 1, the second half: before `join` nothing else counts, and `join` counts
+/// once; whatever is asked out of turn gets an error. A member may `say`; one
+/// that says `leave` is closed with code 1000.
 fn obey(ask: FromClient, seat: &mut Option<Seat>, floor: &Floor) -> Result<Option<FromServer>, Refusal> {
     // ANCHOR: todo_1
     match (ask, &seat) {
@@ -289,10 +291,11 @@ impl Pulse {
     }
 }
 
-/// TODO 3: The next message of this client; nothing once it is gone. It is
-/// gone when it closes, when the line fails, and when it was silent: on each
-/// beat a ping goes out, and after two pings that nothing was heard after the
-/// third beat is the end.
+/// TODO 3, the second half: the next message of this client; nothing once it is
+/// gone. It is gone when it closes, when the connection fails, and when it was
+/// silent: on each beat a ping goes out, and after two pings that nothing was
+/// heard after, the third beat is the end. (Whenever a price moves, `talk` drops
+/// this call and makes a new one: what must not be forgotten lives in `pulse`.)
 async fn heard(socket: &mut WebSocket, pulse: &mut Pulse) -> Option<Message> {
     // ANCHOR: todo_3
     loop {
@@ -316,8 +319,9 @@ async fn heard(socket: &mut WebSocket, pulse: &mut Pulse) -> Option<Message> {
     // ANCHOR_END: todo_3
 }
 
-/// TODO 4: What a message asks for. One of more than `LONGEST` bytes closes
-/// the line with 1009; one that cannot be understood is answered with an error.
+/// TODO 4: What cannot be understood is answered with `error`, what is too long
+/// is closed with 1009, and pages of other origins stay out. Here: what a
+/// message asks for, if it has no more than `LONGEST` bytes.
 fn understand(message: &Message) -> Result<FromClient, Refusal> {
     // ANCHOR: todo_4
     let Message::Text(text) = message else {
@@ -330,10 +334,12 @@ fn understand(message: &Message) -> Result<FromClient, Refusal> {
     // ANCHOR_END: todo_4
 }
 
-/// TODO 4: Whether this request may upgrade. Every page may try, and the
-/// browser sends it along with the user's cookies: only `Origin` tells where
-/// the page came from. Its host and port must be those of `Host`. A request
+/// TODO 4, the second half: whether this request may upgrade. Every page may try,
+/// and the browser sends it along with the user's cookies: only `Origin` says
+/// where the page came from. Its host and port must be those of `Host`. A request
 /// without `Origin` does not come from a browser's page and may enter.
+/// (In production, compare with a list of your own origins instead: `Host` is
+/// what the page's address says, so this does not stop DNS rebinding.)
 fn may_enter(headers: &HeaderMap) -> bool {
     // ANCHOR: todo_4_origin
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
@@ -361,13 +367,13 @@ async fn news(floor: &Floor, seat: &mut Option<Seat>) -> Option<FromServer> {
     }
 }
 
-/// Sends a message; false if the line is gone, or has taken nothing for so long that it must be.
+/// Sends a message; false if the connection is gone, or has taken nothing for so long that it must be.
 async fn send(socket: &mut WebSocket, message: Message) -> bool {
     matches!(timeout(PATIENCE, socket.send(message)).await, Ok(Ok(())))
 }
 
-/// Closes the line, and lets the peer's last words pass until it answers: to
-/// hang up at once with bytes unread would reset the line, and lose the close frame.
+/// Closes the connection, and lets the peer's last words pass until it answers: to
+/// hang up at once with bytes unread would reset it, and lose the close frame.
 async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
     let goodbye = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
     if socket.send(goodbye).await.is_ok() {

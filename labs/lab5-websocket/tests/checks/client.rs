@@ -1,582 +1,368 @@
-//! TODO 5 to 8: the client, in a page of its own, before a floor that says what the check says.
+//! What the checks of the client share: a page of its own, and a floor that says what the check says.
 
 use std::time::Duration;
 
 use grader::{
-    Asked, Bench, Check, Failure, Mark, Page, Script, Socket, scene,
-    wire::{Moment, Place, What, transcript::Data, ws::Message},
+    Asked, Bench, Failure, Mark, Page, Script, Socket, awkward,
+    wire::{
+        Moment, Place, What,
+        transcript::Data,
+        ws::{Frame, Message},
+    },
 };
 use serde_json::{Value, json};
 
-const FILE: &str = "web/client.js";
-const FLOOR: &str = "/floor";
+pub(crate) const FILE: &str = "web/client.js";
 /// Long enough for everything that should come at once.
-const SOON: Duration = Duration::from_millis(200);
+pub(crate) const SOON: Duration = Duration::from_millis(200);
+/// The first wait before coming back, and the longest, in milliseconds.
+const FIRST_WAIT: u64 = 1_000;
+const LONGEST_WAIT: u64 = 30_000;
 
-pub(crate) const TODO_5: Check = Check {
-    name: "todo_5_joins_first_and_lets_words_wait",
-    todo: Some(5),
-    file: FILE,
-    section: "todo-5",
-    experiment: "in any page's console: s = new WebSocket('wss://example.org'); s.send('hello') and read what is thrown.",
-    scenes: &[
-        scene!(
-            todo_5_said_too_early,
-            "Ann speaks before the line is open, and again before the floor has let her in."
-        ),
-        scene!(todo_5_leaves, "Ann leaves. The page goes on."),
-        scene!(todo_5_never_begins, "The signal was aborted before the client is called."),
-    ],
-};
-
-pub(crate) const TODO_6: Check = Check {
-    name: "todo_6_comes_back_unless_it_was_sent_away",
-    todo: Some(6),
-    file: FILE,
-    section: "todo-6",
-    experiment: "log `event.code` in the close listener, and stop the lab's server with Ctrl-C: which code comes, and does `error` fire before it?",
-    scenes: &[
-        scene!(
-            todo_6_after_a_cut,
-            "The line is cut. Later the floor goes away for a moment, with code 1001."
-        ),
-        scene!(
-            todo_6_with_more_patience,
-            "The floor cannot be reached, then it opens and closes at once; at last it lets Ann in, and is lost again."
-        ),
-        scene!(todo_6_closed_by_the_floor, "The floor closes the line with code 1000."),
-        scene!(todo_6_sent_away, "The floor closes the line with a code of its own."),
-        scene!(
-            todo_6_left_while_waiting,
-            "The line is lost, and Ann leaves while the client waits to come back."
-        ),
-    ],
-};
-
-pub(crate) const TODO_7: Check = Check {
-    name: "todo_7_shows_each_message_once_and_as_text",
-    todo: Some(7),
-    file: FILE,
-    section: "todo-7",
-    experiment: "cargo run -p lab5-solution, open its page twice, and say <img src=x onerror=alert(1)>; then do it with your own client.",
-    scenes: &[
-        scene!(todo_7_said_twice, "The floor says one message twice, and another one in the same words."),
-        scene!(todo_7_not_before_the_floor, "Ann says something, and the floor takes its time."),
-        scene!(todo_7_as_text, "A name and words that look like HTML."),
-    ],
-};
-
-pub(crate) const TODO_8: Check = Check {
-    name: "todo_8_sends_again_what_was_not_acknowledged",
-    todo: Some(8),
-    file: FILE,
-    section: "todo-8",
-    experiment: "in the lab's page, say something while the server is stopped, then start it again.",
-    scenes: &[
-        scene!(
-            todo_8_lost_on_the_way,
-            "Of three messages the floor says the first. The line is cut, and Ann says a fourth."
-        ),
-        scene!(
-            todo_8_only_the_answer_was_lost,
-            "The floor has said it, but the line was cut before Ann heard of it."
-        ),
-        scene!(todo_8_two_clients, "Two clients say two things each."),
-    ],
-};
-
-async fn todo_5_said_too_early(bench: Bench) -> Result<(), Failure> {
-    let _told = Told::on(&bench);
-    let mut server = bench.script();
-    let page = enter(&bench)?;
-    let texts: Vec<String> = (0..4).map(|_| words(&bench)).collect();
-    say(&page, &texts[0])?;
-    say(&page, &texts[1])?;
-    let asked = upgrade_asked(&mut server).await?;
-    bench.wait_ms(100).await;
-    let mut socket = asked.upgrade().await?;
-    expect_join(&mut socket).await?;
-    say(&page, &texts[2])?;
-    if let Some(heard) = socket.next(SOON).await {
-        return Err(Failure::broken(format!(
-            "The floor has not said `joined` yet, and the client sends {}: a floor that does not let Ann in will refuse it, and it is lost.",
-            shown(&heard.message)
-        )));
-    }
-    let_in(&socket);
-    let mut said = Vec::new();
-    for text in &texts[..3] {
-        said.push(expect_say(&mut socket, text).await?);
-    }
-    expect_status(&bench, "live", "The floor has said `joined`")?;
-    bench.wait_ms(100).await;
-    say(&page, &texts[3])?;
-    said.push(expect_say(&mut socket, &texts[3]).await?);
-    if let Some(heard) = socket.next(SOON).await {
-        return Err(Failure::broken(format!(
-            "Four things were said, and the client sends one more message: {}.",
-            shown(&heard.message)
-        )));
-    }
-    distinct(&said)?;
-    server.quiet(Duration::from_secs(30), "One line is open; the client must not open another").await
+/// A floor in the check's hands, and what the client is told of it: plain in the first play, awkward in the others.
+pub(crate) struct Floor {
+    pub(crate) bench: Bench,
+    pub(crate) server: Script,
+    url: String,
+    target: String,
+    pub(crate) room: String,
+    pub(crate) name: String,
 }
 
-async fn todo_5_leaves(bench: Bench) -> Result<(), Failure> {
-    let _told = Told::on(&bench);
-    leave_out_leave(&bench);
-    let mut server = bench.script();
-    let page = enter(&bench)?;
-    let mut socket = first_line(&bench, &mut server).await?;
-    bench.wait_ms(100).await;
-    page.eval("floor.leave()")?;
-    let (code, _) =
-        socket.closed(SOON, "Ann has left, and her line is still open: `close()` the WebSocket.").await?;
-    if code.is_some_and(|code| code != 1000) {
-        return Err(Failure::broken(format!(
-            "Ann has left, and her line is closed with code {}; the contract says 1000, or no code.",
-            code.unwrap_or_default()
-        )));
-    }
-    say(&page, "Is anybody there?")?;
-    server.quiet(Duration::from_secs(60), "Ann has left; the client must ask for nothing more").await
+/// How a connection was lost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// It never opened.
+    NeverOpened,
+    /// It opened, and ended before the floor had said `joined`.
+    OnlyOpened,
+    /// The floor had said `joined` on it.
+    LetIn,
 }
 
-async fn todo_5_never_begins(bench: Bench) -> Result<(), Failure> {
-    let mut server = bench.script();
-    let page = bench.page(&["joinFloor"])?;
-    bench.note("the signal was aborted from the beginning");
-    page.eval(
-        "client.joinFloor({ url: 'ws://lab.test/floor', room: 'general', name: 'Ann', show() {}, status() {}, signal: AbortSignal.abort() })",
-    )?;
-    server
-        .quiet(
-            Duration::from_secs(10),
-            "The signal was aborted from the beginning; the client must ask for nothing",
+impl Floor {
+    pub(crate) fn open(bench: &Bench) -> Self {
+        let target =
+            plain_or(bench, "/floor", &["/floor?market=idx&day=2", "/markets/7/Floor", "/f%20loor/"]);
+        let absolute = format!("ws://lab.test{target}");
+        let url = plain_or(bench, absolute.clone(), &[target.to_owned(), absolute]);
+        // Each of the others has capital letters, spaces at its ends and marks that mean something elsewhere.
+        let [room, name] = ["general", "Ann"].map(|plain| {
+            let wild = plain_or(bench, plain, &awkward::NAMES[1..]);
+            if bench.is_plain() { wild.to_owned() } else { format!(" {wild}, <i>\"É\"</i> ") }
+        });
+        Self { bench: bench.clone(), server: bench.script(), url, target: target.to_owned(), room, name }
+    }
+
+    /// Opens the client, as the lab's page does.
+    pub(crate) fn enter(&self) -> Result<Page, Failure> {
+        self.enter_as(self.bench.page(&["joinFloor"])?)
+    }
+
+    pub(crate) fn enter_as(&self, page: Page) -> Result<Page, Failure> {
+        page.eval(&self.joining())?;
+        Ok(page)
+    }
+
+    /// The script with which a page enters.
+    pub(crate) fn joining(&self) -> String {
+        format!(
+            "globalThis.stop = new AbortController();
+            globalThis.floor = client.joinFloor({{
+                url: {},
+                room: {},
+                name: {},
+                show: (message) => say('show', message),
+                status: (status) => say('status', status),
+                signal: stop.signal,
+            }});",
+            json!(self.url),
+            json!(self.room),
+            json!(self.name)
         )
-        .await
-}
-
-async fn todo_6_after_a_cut(bench: Bench) -> Result<(), Failure> {
-    let _told = Told::on(&bench);
-    let mut server = bench.script();
-    let _page = enter(&bench)?;
-    let socket = first_line(&bench, &mut server).await?;
-    let first = price(&bench, 1);
-    socket.send_json(&first);
-    bench.wait_ms(100).await;
-    let lost = bench.now();
-    bench.cut().await;
-    expect_status(&bench, "reconnecting", "The line was cut")?;
-    let (asked, _) = come_back(&bench, &mut server, lost, (500, 1_000)).await?;
-    let socket = join_again(&bench, asked).await?;
-    let second = price(&bench, 2);
-    socket.send_json(&second);
-    bench.wait_ms(100).await;
-    expect_prices(&bench, &[&first, &second])?;
-    let lost = bench.now();
-    socket.close(1001, "");
-    bench.wait_ms(100).await;
-    expect_status(
-        &bench,
-        "reconnecting",
-        "The floor has closed the line with 1001, *going away*: it will be back",
-    )?;
-    let (asked, _) = come_back(&bench, &mut server, lost, (500, 1_000)).await?;
-    let socket = join_again(&bench, asked).await?;
-    let third = price(&bench, 3);
-    socket.send_json(&third);
-    bench.wait_ms(100).await;
-    expect_prices(&bench, &[&first, &second, &third])?;
-    server.quiet(Duration::from_secs(30), "One line is open; the client must not open another").await
-}
-
-async fn todo_6_with_more_patience(bench: Bench) -> Result<(), Failure> {
-    let _told = Told::on(&bench);
-    let mut server = bench.script();
-    let _page = enter(&bench)?;
-    let mut asked = upgrade_asked(&mut server).await?;
-    let mut places = Vec::new();
-    for (round, window) in
-        [(500, 1_000), (1_000, 2_000), (2_000, 4_000), (4_000, 8_000)].into_iter().enumerate()
-    {
-        // Twice it is refused, twice it opens and closes before it has said `joined`.
-        let lost = if round < 2 {
-            asked.status(503);
-            bench.wait_ms(20).await;
-            bench.last_moment(|moment| matches!(moment.what, What::Response { .. }))
-        } else {
-            let mut socket = asked.upgrade().await?;
-            expect_join(&mut socket).await?;
-            socket.close(1013, "");
-            socket.next(SOON).await;
-            bench.last_moment(|moment| {
-                moment.place == Place::ToClient && matches!(moment.what, What::Close(..))
-            })
-        };
-        let lost = lost.unwrap_or_else(|| bench.now());
-        let waited;
-        (asked, waited) = come_back(&bench, &mut server, lost, window).await?;
-        places.push(waited.saturating_sub(window.0) * 100 / (window.1 - window.0));
     }
-    if places.iter().all(|place| place.abs_diff(places[0]) <= 5) {
-        return Err(Failure::broken(
-            "Every wait falls on the same place in its window: whoever lost the floor together comes back together. Draw each wait by chance.",
-        ));
-    }
-    let _socket = join_again(&bench, asked).await?;
-    bench.wait_ms(500).await;
-    bench.note("a line that was let in starts over");
-    let lost = bench.now();
-    bench.cut().await;
-    let (asked, _) = come_back(&bench, &mut server, lost, (500, 1_000)).await?;
-    let _socket = join_again(&bench, asked).await?;
-    server.quiet(Duration::from_secs(60), "One line is open; the client must not open another").await
-}
 
-async fn todo_6_closed_by_the_floor(bench: Bench) -> Result<(), Failure> {
-    stays_away(bench, 1000).await
-}
-
-async fn todo_6_sent_away(bench: Bench) -> Result<(), Failure> {
-    let code = 4_000 + u16::try_from(bench.draw(1_000)).unwrap_or_default();
-    stays_away(bench, code).await
-}
-
-async fn stays_away(bench: Bench, code: u16) -> Result<(), Failure> {
-    let _told = Told::on(&bench);
-    let mut server = bench.script();
-    let _page = enter(&bench)?;
-    let socket = first_line(&bench, &mut server).await?;
-    bench.wait_ms(100).await;
-    socket.close(code, "");
-    server
-        .quiet(
-            Duration::from_secs(300),
-            &format!("The floor has closed the line with code {code}, which means that it is over; the client came back"),
-        )
-        .await?;
-    expect_status(&bench, "closed", &format!("The floor has closed the line with code {code}"))
-}
-
-async fn todo_6_left_while_waiting(bench: Bench) -> Result<(), Failure> {
-    let _told = Told::on(&bench);
-    leave_out_leave(&bench);
-    let mut server = bench.script();
-    let page = enter(&bench)?;
-    upgrade_asked(&mut server).await?.status(503);
-    bench.wait_ms(200).await;
-    expect_status(&bench, "reconnecting", "The floor could not be reached")?;
-    bench.note("Ann leaves");
-    page.eval("stop.abort()")?;
-    server
-        .quiet(
-            Duration::from_secs(60),
-            "Ann left while the client waited to come back, and it came back: clear the timer",
-        )
-        .await
-}
-
-async fn todo_7_said_twice(bench: Bench) -> Result<(), Failure> {
-    let _told = Told::on(&bench);
-    let mut server = bench.script();
-    let _page = enter(&bench)?;
-    let socket = first_line(&bench, &mut server).await?;
-    let text = words(&bench);
-    let other = words(&bench);
-    let said =
-        |id: &str, from: &str, text: &str| json!({ "type": "said", "id": id, "from": from, "text": text });
-    let [one, two, three] =
-        [said("bob-1", "Bob", &text), said("cid-1", "Cid", &other), said("bob-2", "Bob", &text)];
-    for message in [&one, &two, &one, &three, &two] {
-        bench.wait_ms(100).await;
-        socket.send_json(message);
+    /// The client asks for its first connection.
+    pub(crate) async fn asked(&mut self) -> Result<Asked, Failure> {
+        let asked = self
+            .server
+            .request("The client asked for nothing: `joinFloor` opens a WebSocket as soon as it is called.")
+            .await
+            .map_err(|failure| failure.or_of("5.url"))?;
+        self.is_upgrade(asked)
     }
-    bench.wait_ms(100).await;
-    let shown = said_so_far(&bench);
-    let times = |message: &Value| shown.iter().filter(|shown| *shown == message).count();
-    if times(&one) > 1 || times(&two) > 1 {
-        return Err(Failure::broken(
-            "A message came twice with the same `id`, and it was shown twice: somebody lost the line and sent it again.",
-        ));
-    }
-    if times(&three) == 0 {
-        return Err(Failure::broken(
-            "Bob said the same words once more, under another `id`, and they were not shown: only the `id` tells a repetition from a repeat.",
-        ));
-    }
-    if shown != [one, two, three] {
-        return Err(Failure::broken(
-            "What was shown is not what the floor said: `show` takes each message, in the order in which it came.",
-        ));
-    }
-    Ok(())
-}
 
-async fn todo_7_not_before_the_floor(bench: Bench) -> Result<(), Failure> {
-    let _told = Told::on(&bench);
-    let mut server = bench.script();
-    let page = enter(&bench)?;
-    let mut socket = first_line(&bench, &mut server).await?;
-    bench.wait_ms(100).await;
-    let text = words(&bench);
-    say(&page, &text)?;
-    expect_say(&mut socket, &text).await?;
-    bench.wait_ms(1_000).await;
-    if !said_so_far(&bench).is_empty() {
-        return Err(Failure::broken(
-            "Ann's words were shown before the floor has said them: she sees them where nobody else does, and the order is not the room's.",
-        ));
-    }
-    let other = json!({ "type": "said", "id": "bob-1", "from": "Bob", "text": words(&bench) });
-    socket.send_json(&other);
-    bench.wait_ms(100).await;
-    if said_so_far(&bench) == [other] {
-        return Ok(());
-    }
-    Err(Failure::broken("Bob's words came from the floor, and they were not shown."))
-}
-
-async fn todo_7_as_text(bench: Bench) -> Result<(), Failure> {
-    let page = bench.page(&["joinFloor", "line"])?;
-    bench.leave_out(|moment| matches!(&moment.what, What::Said(label, _) if label == "line"));
-    page.eval(
-        "globalThis.describe = (who, what) => {
-            const item = client.line(who, what);
-            if (!item || typeof item.querySelectorAll !== 'function') { say('line', { isElement: false }); return; }
-            say('line', { isElement: true, text: item.textContent, elements: item.querySelectorAll('*').map((element) => element.localName) });
-        };",
-    )?;
-    let price = words(&bench);
-    let wild = [
-        ("Eve".to_owned(), format!("<img src=x onerror=\"steal()\"> {price}")),
-        ("<b onclick=\"steal()\">Eve</b>".to_owned(), price.clone()),
-        ("Eve & Co".to_owned(), format!("{price} &lt;script&gt; <script>steal()</script>")),
-    ];
-    let mut tame = None;
-    for (who, what) in std::iter::once(&("Eve".to_owned(), price)).chain(&wild) {
-        page.eval(&format!("describe({}, {})", json!(who), json!(what)))?;
-        let Some(Data::Json(described)) = bench.said("line").pop() else {
-            return Err(Failure::broken("`line` could not be looked at."));
-        };
-        let described: Value = serde_json::from_str(&described).unwrap_or_default();
-        if described["isElement"] != true {
-            return Err(Failure::broken(
-                "`line` should answer with an element: `document.createElement('li')`.",
-            ));
+    /// What was asked for is a WebSocket at the address that the client was given.
+    fn is_upgrade(&self, asked: Asked) -> Result<Asked, Failure> {
+        let is_websocket = asked.header("upgrade").is_some_and(|to| to.eq_ignore_ascii_case("websocket"));
+        if asked.target == self.target && is_websocket {
+            return Ok(asked);
         }
-        let text = described["text"].as_str().unwrap_or_default();
-        for part in [who, what] {
-            if !text.contains(part.as_str()) {
-                return Err(Failure::broken(format!(
-                    "`line` was given {part:?}, and its text is {text:?}: what people write is shown to the letter."
-                )));
+        Err(Failure::of(
+            "5.url",
+            format!(
+                "The client was given `url: '{}'`, and asked for {} {}: a WebSocket at that very address was to be opened.",
+                self.url, asked.method, asked.target
+            ),
+        ))
+    }
+
+    /// The client's first connection, on which the floor has let it in.
+    pub(crate) async fn first(&mut self) -> Result<Socket, Failure> {
+        let asked = self.asked().await?;
+        self.take_in(asked, "5.join").await
+    }
+
+    /// The first connection of one of several clients.
+    pub(crate) async fn first_of(&mut self, client: char) -> Result<Socket, Failure> {
+        let asked = self.asked().await?;
+        let mut socket = asked.upgrade().await?;
+        self.expect_join(&mut socket, "5.join").await?;
+        self.let_in(&socket);
+        self.bench.wait_ms(100).await;
+        if self.status_of(client).as_deref() == Some("live") {
+            return Ok(socket);
+        }
+        Err(Failure::of("5.live", "The floor has said `joined`, and nobody called `status('live')`."))
+    }
+
+    /// What the page of this client was told last.
+    pub(crate) fn status_of(&self, client: char) -> Option<String> {
+        self.bench.moments().into_iter().rev().find_map(|moment| match moment.what {
+            What::Said(label, Data::Text(status)) if label == "status" && moment.client == Some(client) => {
+                Some(status)
             }
-        }
-        let elements = tame.get_or_insert_with(|| described["elements"].clone());
-        if *elements != described["elements"] {
-            return Err(Failure::broken(format!(
-                "{what:?} by {who:?} became elements of the page ({}): whoever may write there may run scripts here.",
-                described["elements"]
-            )));
-        }
+            _ => None,
+        })
     }
-    bench.note("a name and words that look like HTML are shown to the letter");
-    Ok(())
+
+    /// The same, on a connection after the first.
+    pub(crate) async fn again(&self, asked: Asked) -> Result<Socket, Failure> {
+        self.take_in(asked, "6.join").await
+    }
+
+    async fn take_in(&self, asked: Asked, clause: &'static str) -> Result<Socket, Failure> {
+        let mut socket = asked.upgrade().await?;
+        self.expect_join(&mut socket, clause).await?;
+        self.let_in(&socket);
+        self.bench.wait_ms(100).await;
+        expect_status(&self.bench, "live", "5.live", "The floor has said `joined`")?;
+        Ok(socket)
+    }
+
+    pub(crate) fn let_in(&self, socket: &Socket) {
+        socket.send_json(&json!({ "type": "joined", "room": self.room, "members": [self.name] }));
+    }
+
+    pub(crate) async fn expect_join(&self, socket: &mut Socket, clause: &'static str) -> Result<(), Failure> {
+        let again = if clause == "6.join" {
+            "It is a new connection, and the floor knows nobody on it"
+        } else {
+            "The connection is open"
+        };
+        let join = socket
+            .json(&format!("{again}; the client's first message should be `join`"))
+            .await
+            .map_err(|failure| failure.or_of(clause))?;
+        if join["type"] == "join" && join["room"] == self.room && join["name"] == self.name {
+            return Ok(());
+        }
+        Err(Failure::of(
+            clause,
+            format!(
+                "{again}; the client's first message should be `join` with the room {:?} and the name {:?}, and it is {join}.",
+                self.room, self.name
+            ),
+        ))
+    }
+
+    /// The client must ask for nothing in this time.
+    pub(crate) async fn quiet(
+        &mut self,
+        seconds: u64,
+        clause: &'static str,
+        words: &str,
+    ) -> Result<(), Failure> {
+        self.server.quiet(Duration::from_secs(seconds), words).await.map_err(|failure| failure.or_of(clause))
+    }
+
+    /// One connection is open: no other is opened beside it.
+    pub(crate) async fn only_one(&mut self, seconds: u64) -> Result<(), Failure> {
+        let words = "One connection is open, and the client opened another beside it";
+        self.quiet(seconds, "6.one", words).await
+    }
+
+    /// Whether the client has opened another connection while it waits for the answer to `asked`.
+    pub(crate) async fn no_other_beside(&mut self, ms: u64) -> Result<(), Failure> {
+        let words = "One connection was lost, and the client opened two: `error` and `close` may both fire for one loss, and only `close` should bring it back";
+        self.server.quiet(Duration::from_millis(ms), words).await.map_err(|failure| failure.or_of("6.one"))
+    }
+
+    /// The client comes back, whenever that is, where another TODO is checked.
+    pub(crate) async fn returns_after(&mut self, lost: Mark, failures: u32) -> Result<Asked, Failure> {
+        let (from, _, latest) = window(failures);
+        let asked = self.returns().await?;
+        self.bench.leave_open(lost, (from, latest), is_request);
+        Ok(asked)
+    }
+
+    async fn returns(&mut self) -> Result<Asked, Failure> {
+        let asked = self
+            .server
+            .request_within(
+                Duration::from_secs(300),
+                "The connection was lost, and the client never came back. A lost connection fires `close`; whether it fires `error` depends on the browser.",
+            )
+            .await
+            .map_err(|failure| failure.or_of("6.returns"))?;
+        self.is_upgrade(asked)
+    }
+
+    /// The client comes back: its request, and how long it has waited. `failures` counts the connections in a row that
+    /// came to nothing before this one was lost.
+    pub(crate) async fn comes_back(
+        &mut self,
+        lost: Mark,
+        failures: u32,
+        loss: Loss,
+    ) -> Result<(Asked, u64), Failure> {
+        let (from, to, latest) = window(failures);
+        let whole = to;
+        let asked = self.returns().await?;
+        let waited = self.bench.last_moment(is_request).unwrap_or(asked.at).since(lost);
+        if (from..=latest).contains(&waited) {
+            self.bench.leave_open(lost, (from, latest), is_request);
+            return Ok((asked, waited));
+        }
+        let due = format!("from {from} to {to} ms");
+        let (clause, words) = match loss {
+            Loss::OnlyOpened if waited < from => (
+                "6.not-by-open",
+                format!(
+                    "The connection opened, and ended before the floor had said `joined`: the {} in a row that came to nothing. The client came back after {waited} ms, and it should wait {due}: that a connection opens is no success yet.",
+                    nth(failures + 1)
+                ),
+            ),
+            Loss::LetIn if waited > latest && failures == 0 && self.has_come_back() => (
+                "6.reset",
+                format!(
+                    "The floor had said `joined` on the connection that was lost, so the waits start over: {due}. The client came back after {waited} ms."
+                ),
+            ),
+            _ if whole == LONGEST_WAIT && waited > latest => (
+                "6.cap",
+                format!(
+                    "After the {} connection in a row that came to nothing the client waited {waited} ms; no wait is longer than {to} ms.",
+                    nth(failures + 1)
+                ),
+            ),
+            _ if whole == LONGEST_WAIT => (
+                "6.cap",
+                format!(
+                    "After the {} connection in a row that came to nothing the client waited {waited} ms; by then it should wait {due}: the waits double until they reach 30 s.",
+                    nth(failures + 1)
+                ),
+            ),
+            _ if failures > 0 => (
+                "6.waits",
+                format!(
+                    "After the {} connection in a row that came to nothing the client waited {waited} ms, and it should wait {due}: the wait doubles each time.",
+                    nth(failures + 1)
+                ),
+            ),
+            _ => (
+                "6.waits",
+                format!(
+                    "The connection was lost, and the client came back after {waited} ms; the first wait is {due}."
+                ),
+            ),
+        };
+        Err(Failure::of(clause, words))
+    }
+
+    /// Whether this client has opened a second connection and been let in before.
+    fn has_come_back(&self) -> bool {
+        self.bench.moments().iter().filter(|moment| is_request(moment)).count() > 2
+    }
+
+    /// An update of the market, as the floor sends it.
+    pub(crate) fn price(&self, seq: u64) -> Value {
+        let symbol = ["BBCA", "BMRI", "GOTO", "TLKM"][self.bench.draw(4) as usize];
+        json!({ "type": "price", "seq": seq, "data": { "symbol": symbol, "price": 5_000 + 25 * self.bench.draw(100) } })
+    }
 }
 
-async fn todo_8_lost_on_the_way(bench: Bench) -> Result<(), Failure> {
-    let _told = Told::on(&bench);
-    let mut server = bench.script();
-    let page = enter(&bench)?;
-    let mut socket = first_line(&bench, &mut server).await?;
-    let texts: Vec<String> = (0..4).map(|_| words(&bench)).collect();
-    let mut said = Vec::new();
-    for text in &texts[..3] {
-        bench.wait_ms(100).await;
-        say(&page, text)?;
-        said.push(expect_say(&mut socket, text).await?);
-    }
-    acknowledge(&socket, &said[0]);
-    bench.wait_ms(100).await;
-    let lost = bench.now();
-    bench.cut().await;
-    bench.wait_ms(100).await;
-    say(&page, &texts[3])?;
-    let (asked, _) = come_back(&bench, &mut server, lost, (500, 1_000)).await?;
-    let mut socket = join_again(&bench, asked).await?;
-    let again = all_said(&mut socket).await?;
-    expect_again(&again, &said, &texts[3])?;
-    for message in &again {
-        acknowledge(&socket, message);
-    }
-    bench.wait_ms(100).await;
-    bench.note("all of it is acknowledged now");
-    let lost = bench.now();
-    bench.cut().await;
-    let (asked, _) = come_back(&bench, &mut server, lost, (500, 1_000)).await?;
-    let mut socket = join_again(&bench, asked).await?;
-    if let Some(message) = all_said(&mut socket).await?.first() {
-        return Err(Failure::broken(format!(
-            "{} was acknowledged on the line before, and is sent again: everybody's clients would have to sort it out, for ever.",
-            message["text"]
-        )));
-    }
-    Ok(())
+/// How long a wait may last after so many failures in a row: from, to, and with what the network adds.
+fn window(failures: u32) -> (u64, u64, u64) {
+    let whole = (FIRST_WAIT << failures).min(LONGEST_WAIT);
+    // A connection is some milliseconds long, and the client may count from when it heard of the end.
+    (whole / 2, whole, whole + 50)
 }
 
-async fn todo_8_only_the_answer_was_lost(bench: Bench) -> Result<(), Failure> {
-    let _told = Told::on(&bench);
-    let mut server = bench.script();
-    let page = enter(&bench)?;
-    let mut socket = first_line(&bench, &mut server).await?;
-    bench.wait_ms(100).await;
-    let text = words(&bench);
-    say(&page, &text)?;
-    let said = expect_say(&mut socket, &text).await?;
-    bench.note("the others have heard it");
-    let lost = bench.now();
-    bench.cut().await;
-    let (asked, _) = come_back(&bench, &mut server, lost, (500, 1_000)).await?;
-    let mut socket = join_again(&bench, asked).await?;
-    let again = all_said(&mut socket).await?;
-    let [message] = &again[..] else {
-        return Err(Failure::broken(format!(
-            "One message was not acknowledged, and {} are sent after the return.",
-            again.len()
-        )));
+/// The plain choice in the first play, and in the others one of the awkward ones.
+pub(crate) fn plain_or<T: Clone>(bench: &Bench, plain: impl Into<T>, awkward: &[T]) -> T {
+    if bench.is_plain() { plain.into() } else { awkward[bench.draw(awkward.len() as u64) as usize].clone() }
+}
+
+/// So many different things to say: plain ones, or such as are easily mangled.
+pub(crate) fn texts(bench: &Bench, count: usize) -> Vec<String> {
+    if bench.is_plain() {
+        return (0..count).map(|_| words(bench)).collect();
+    }
+    // Nothing at all is no message.
+    let wild: Vec<&str> = awkward::TEXTS.into_iter().filter(|text| !text.is_empty()).collect();
+    let first = bench.draw(wild.len() as u64) as usize;
+    let text = |place: usize| {
+        let wild = wild[(first + place) % wild.len()];
+        if place % 2 == 0 { wild.to_owned() } else { format!("  {wild} A\n ") }
     };
-    if message["id"] != said["id"] {
-        return Err(Failure::broken(
-            "The message is sent again under another `id`: the others have it already, and cannot tell.",
-        ));
+    (0..count).map(text).collect()
+}
+
+/// Something to say that nobody can know beforehand.
+pub(crate) fn words(bench: &Bench) -> String {
+    let symbol = ["BBCA", "BMRI", "GOTO", "TLKM"][bench.draw(4) as usize];
+    format!("{symbol} at {}?", 5_000 + 25 * bench.draw(100))
+}
+
+fn nth(number: u32) -> String {
+    match number {
+        1 => "first".to_owned(),
+        2 => "second".to_owned(),
+        3 => "third".to_owned(),
+        more => format!("{more}th"),
     }
-    acknowledge(&socket, message);
-    acknowledge(&socket, message);
-    bench.wait_ms(100).await;
-    match said_so_far(&bench).len() {
-        1 => Ok(()),
-        0 => Err(Failure::broken("The floor has said Ann's words, and they were not shown to her.")),
-        more => Err(Failure::broken(format!("Ann's words were shown to her {more} times."))),
-    }
 }
 
-async fn todo_8_two_clients(bench: Bench) -> Result<(), Failure> {
-    let _told = Told::on(&bench);
-    let mut server = bench.script();
-    let mut said = Vec::new();
-    let mut pages = Vec::new();
-    for client in ['A', 'B'] {
-        let page = enter_as(&bench, bench.page_of(client, &["joinFloor"])?)?;
-        let mut socket = first_line(&bench, &mut server).await?;
-        for _ in 0..2 {
-            let text = words(&bench);
-            say(&page, &text)?;
-            said.push(expect_say(&mut socket, &text).await?);
-            acknowledge(&socket, &said[said.len() - 1]);
-            bench.wait_ms(100).await;
-        }
-        pages.push((page, socket));
-    }
-    distinct(&said)
-}
-
-/// Opens the client on the floor, as the lab's page does.
-fn enter(bench: &Bench) -> Result<Page, Failure> {
-    enter_as(bench, bench.page(&["joinFloor"])?)
-}
-
-fn enter_as(bench: &Bench, page: Page) -> Result<Page, Failure> {
-    let _ = bench;
-    page.eval(
-        "globalThis.stop = new AbortController();
-        globalThis.floor = client.joinFloor({
-            url: 'ws://lab.test/floor',
-            room: 'general',
-            name: 'Ann',
-            show: (message) => say('show', message),
-            status: (status) => say('status', status),
-            signal: stop.signal,
-        });",
-    )?;
-    Ok(page)
-}
-
-fn say(page: &Page, text: &str) -> Result<(), Failure> {
+/// `say` is called in the page. What it throws is the page's failure.
+pub(crate) fn say(page: &Page, text: &str) -> Result<(), Failure> {
     Ok(page.eval(&format!("floor.say({})", json!(text)))?)
 }
 
-/// The client asks for its first line.
-async fn upgrade_asked(server: &mut Script) -> Result<Asked, Failure> {
-    let asked = server
-        .request("The client asked for nothing: `joinFloor` opens a WebSocket as soon as it is called")
-        .await?;
-    is_upgrade(&asked)?;
-    Ok(asked)
-}
-
-fn is_upgrade(asked: &Asked) -> Result<(), Failure> {
-    if asked.target == FLOOR && asked.header("upgrade").is_some_and(|to| to.eq_ignore_ascii_case("websocket"))
-    {
-        return Ok(());
-    }
-    Err(Failure::broken(format!(
-        "The client asked for {} {}, where a WebSocket at {FLOOR} was to be opened.",
-        asked.method, asked.target
-    )))
-}
-
-/// A line that the client has opened, and the floor has let it in.
-async fn first_line(bench: &Bench, server: &mut Script) -> Result<Socket, Failure> {
-    let asked = upgrade_asked(server).await?;
-    let mut socket = asked.upgrade().await?;
-    expect_join(&mut socket).await?;
-    let_in(&socket);
-    bench.wait_ms(100).await;
-    expect_status(bench, "live", "The floor has said `joined`")?;
-    Ok(socket)
-}
-
-/// The same, on a line after the first.
-async fn join_again(bench: &Bench, asked: Asked) -> Result<Socket, Failure> {
-    let mut socket = asked.upgrade().await?;
-    expect_join(&mut socket).await?;
-    let_in(&socket);
-    bench.wait_ms(100).await;
-    expect_status(bench, "live", "The floor has said `joined` again")?;
-    Ok(socket)
-}
-
-fn let_in(socket: &Socket) {
-    socket.send_json(&json!({ "type": "joined", "room": "general", "members": ["Ann"] }));
-}
-
-async fn expect_join(socket: &mut Socket) -> Result<(), Failure> {
-    let join = socket.json("The line is open; the client's first message should be `join`").await?;
-    if join["type"] == "join" && join["room"] == "general" && join["name"] == "Ann" {
-        return Ok(());
-    }
-    Err(Failure::broken(format!(
-        "The client's first message on a line should be `join`, with its room and name; it is {join}."
-    )))
-}
-
 /// The client's next message says this.
-async fn expect_say(socket: &mut Socket, text: &str) -> Result<Value, Failure> {
-    let say = socket.json(&format!("Ann said {text:?}, and it was not sent")).await?;
+pub(crate) async fn expect_say(
+    socket: &mut Socket,
+    text: &str,
+    clause: &'static str,
+) -> Result<Value, Failure> {
+    let say = socket
+        .json(&format!("{text:?} was said, and it was not sent"))
+        .await
+        .map_err(|failure| failure.or_of(clause))?;
     if say["type"] != "say" || say["text"] != text {
-        return Err(Failure::broken(format!("Ann said {text:?}; what was sent instead is {say}.")));
+        return Err(Failure::of(clause, format!("{text:?} was said; what the client sends is {say}.")));
     }
     if say["id"].as_str().is_none_or(str::is_empty) {
-        return Err(Failure::broken(format!(
-            "Ann said {text:?}, and it was sent without an `id`: nobody can acknowledge it."
-        )));
+        return Err(Failure::of(
+            "8.unique",
+            format!("{text:?} was said, and it was sent without an `id`: nobody can acknowledge it."),
+        ));
     }
     Ok(say)
 }
 
-/// What the client says before it falls silent.
-async fn all_said(socket: &mut Socket) -> Result<Vec<Value>, Failure> {
+/// What the client sends before it falls silent, as JSON where it is.
+pub(crate) async fn all_said(socket: &mut Socket) -> Result<Vec<Value>, Failure> {
     let mut said = Vec::new();
     while let Some(heard) = socket.next(SOON).await {
         match heard.message {
@@ -584,8 +370,8 @@ async fn all_said(socket: &mut Socket) -> Result<Vec<Value>, Failure> {
             Message::Ping(_) | Message::Pong(_) => {}
             other => {
                 return Err(Failure::broken(format!(
-                    "The client should send what was not acknowledged; it sends {}.",
-                    shown(&other)
+                    "The client should go on talking on this connection; it sends {}.",
+                    named(&other)
                 )));
             }
         }
@@ -593,200 +379,149 @@ async fn all_said(socket: &mut Socket) -> Result<Vec<Value>, Failure> {
     Ok(said)
 }
 
-/// After the return: `said[1..]` as they were, then the new text.
-fn expect_again(again: &[Value], said: &[Value], new: &str) -> Result<(), Failure> {
-    if again.is_empty() {
-        return Err(Failure::broken(
-            "Two messages were not acknowledged when the line was lost, and nothing is sent after the return: to Ann they were said, and nobody will ever hear them.",
-        ));
-    }
-    if again.iter().any(|message| message["text"] == said[0]["text"]) {
-        return Err(Failure::broken(format!(
-            "{} was acknowledged before the line was lost, and is sent again.",
-            said[0]["text"]
-        )));
-    }
-    for message in &said[1..] {
-        let same: Vec<&Value> = again.iter().filter(|other| other["text"] == message["text"]).collect();
-        match same[..] {
-            [] => {
-                return Err(Failure::broken(format!(
-                    "{} was not acknowledged when the line was lost, and it is not sent again.",
-                    message["text"]
-                )));
-            }
-            [only] if only["id"] == message["id"] => {}
-            [_] => {
-                return Err(Failure::broken(format!(
-                    "{} is sent again under another `id`: whoever has heard it already will be shown it twice.",
-                    message["text"]
-                )));
-            }
-            [..] => {
-                return Err(Failure::broken(format!(
-                    "{} is sent {} times on the new line.",
-                    message["text"],
-                    same.len()
-                )));
-            }
-        }
-    }
-    let order: Vec<&Value> = again.iter().map(|message| &message["text"]).collect();
-    if order == [&said[1]["text"], &said[2]["text"], &json!(new)] {
-        return Ok(());
-    }
-    let times = order.iter().filter(|text| ***text == new).count();
-    Err(Failure::broken(match times {
-        0 => format!("{new:?} was said while there was no line, and it is not sent."),
-        1 => "What was not acknowledged goes out first, in the order in which it was said, and then what is new; here the order is another.".to_owned(),
-        _ => format!("{new:?} was said once, and it is sent {times} times."),
-    }))
+/// The floor has said it, to whoever said it, too.
+pub(crate) fn acknowledge(floor: &Floor, socket: &Socket, say: &Value) {
+    socket.send_json(&json!({ "type": "said", "id": say["id"], "from": floor.name, "text": say["text"] }));
 }
 
-/// The floor says it, to whoever said it, too.
-fn acknowledge(socket: &Socket, say: &Value) {
-    socket.send_json(&json!({ "type": "said", "id": say["id"], "from": "Ann", "text": say["text"] }));
+/// A close frame with this code, or without one, begins the end.
+pub(crate) fn close(socket: &Socket, code: Option<u16>) {
+    socket.send(&Frame::close(code, ""));
 }
 
-/// No ID is there twice.
-fn distinct(said: &[Value]) -> Result<(), Failure> {
-    for (place, message) in said.iter().enumerate() {
-        if let Some(other) = said[..place].iter().find(|other| other["id"] == message["id"]) {
-            return Err(Failure::broken(format!(
-                "{} and {} were sent under the same `id`: whoever shows each message once will show one of them.",
-                other["text"], message["text"]
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The client comes back within the window, in milliseconds: its request, and how long it waited.
-async fn come_back(
-    bench: &Bench,
-    server: &mut Script,
-    lost: Mark,
-    (from, to): (u64, u64),
-) -> Result<(Asked, u64), Failure> {
-    // The line is some milliseconds long, and the client may count from when it heard of the end.
-    let latest = to + 50;
-    let asked = server
-        .request_within(
-            Duration::from_secs(60),
-            "The line was lost, and the client never came back: a lost line fires `close` with code 1006, and not always `error`",
-        )
-        .await?;
-    is_upgrade(&asked)?;
-    let waited = bench.last_moment(is_request).unwrap_or(asked.at).since(lost);
-    if waited < from || waited > latest {
-        let two = if waited < from {
-            " (One loss, one return: `error` and `close` may both fire for it.)"
-        } else {
-            ""
-        };
-        return Err(Failure::broken(format!(
-            "The client came back after {waited} ms; the contract says {from} to {to} ms here.{two}"
-        )));
-    }
-    bench.leave_open(lost, (from, latest), is_request);
-    Ok((asked, waited))
-}
-
-fn is_request(moment: &Moment) -> bool {
+pub(crate) fn is_request(moment: &Moment) -> bool {
     matches!(moment.what, What::Request { .. })
 }
 
 /// What the page was told last is this status.
-fn expect_status(bench: &Bench, status: &str, because: &str) -> Result<(), Failure> {
+pub(crate) fn expect_status(
+    bench: &Bench,
+    status: &str,
+    clause: &'static str,
+    because: &str,
+) -> Result<(), Failure> {
     let told = bench.said("status");
-    match told.last() {
-        Some(Data::Text(now)) if now == status => Ok(()),
-        Some(Data::Text(now)) => {
-            Err(Failure::broken(format!("{because}; the page still says `{now}` instead of `{status}`.")))
-        }
-        Some(_) => Err(Failure::broken(format!("`status` takes a word; call it with '{status}'."))),
-        None => Err(Failure::broken(format!("{because}, and nobody called `status('{status}')`."))),
-    }
+    let words = match told.last() {
+        Some(Data::Text(now)) if now == status => return Ok(()),
+        Some(Data::Text(now)) => format!("{because}; the page still says `{now}` instead of `{status}`."),
+        Some(_) => format!("`status` takes a word; call it with '{status}'."),
+        None => format!("{because}, and nobody called `status('{status}')`."),
+    };
+    Err(Failure::of(clause, words))
 }
 
-/// The `said` messages that were shown so far.
-fn said_so_far(bench: &Bench) -> Vec<Value> {
-    shown_so_far(bench, "said")
+/// The messages of this type that were shown so far.
+pub(crate) fn shown(bench: &Bench, kind: &str) -> Vec<Value> {
+    let mut all = all_shown(bench);
+    all.retain(|message| message["type"] == kind);
+    all
 }
 
-fn shown_so_far(bench: &Bench, kind: &str) -> Vec<Value> {
+/// All messages that were shown so far.
+pub(crate) fn all_shown(bench: &Bench) -> Vec<Value> {
     let shown = bench.said("show").into_iter().filter_map(|data| match data {
         Data::Json(json) => serde_json::from_str::<Value>(&json).ok(),
-        Data::Text(_) | Data::Bytes(_) => None,
+        Data::Text(text) => Some(Value::String(text)),
+        Data::Bytes(_) => None,
     });
-    shown.filter(|message| message["type"] == kind).collect()
-}
-
-/// The market's prices were shown, each once.
-fn expect_prices(bench: &Bench, prices: &[&Value]) -> Result<(), Failure> {
-    let shown = shown_so_far(bench, "price");
-    if shown.iter().collect::<Vec<_>>() == prices {
-        return Ok(());
-    }
-    Err(Failure::broken(if shown.len() > prices.len() {
-        format!(
-            "The floor sent {} prices, and {} were shown: is there a listener, or a line, left over from before the return?",
-            prices.len(),
-            shown.len()
-        )
-    } else {
-        format!("The floor sent {} prices, and {} were shown.", prices.len(), shown.len())
-    }))
+    shown.collect()
 }
 
 /// A message, as a student may read it.
-fn shown(message: &Message) -> String {
+pub(crate) fn named(message: &Message) -> String {
     match message {
         Message::Text(text) => text.clone(),
         Message::Binary(bytes) => format!("{} bytes that are no text", bytes.len()),
         Message::Ping(_) => "a ping".to_owned(),
         Message::Pong(_) => "a pong".to_owned(),
-        Message::Close(code, _) => {
-            format!(
-                "a close frame ({})",
-                code.map_or_else(|| "without a code".to_owned(), |code| code.to_string())
-            )
-        }
+        Message::Close(Some(code), _) => format!("a close frame with code {code}"),
+        Message::Close(None, _) => "a close frame without a code".to_owned(),
     }
 }
 
 /// Whether the client says `leave` before it closes, and what `status` is told then, is open.
-fn leave_out_leave(bench: &Bench) {
-    bench.leave_out(|moment| match &moment.what {
+pub(crate) fn leave_out_leave(bench: &Bench) {
+    bench.leave_out(|moment| is_farewell(&moment.what));
+}
+
+/// What a client may still do when it has left: say `leave`, and tell its page 'closed'.
+pub(crate) fn is_farewell(what: &What) -> bool {
+    match what {
         What::Message(Data::Json(json)) => json.contains(r#""type":"leave""#),
         What::Said(label, Data::Text(status)) => label == "status" && status == "closed",
         _ => false,
-    });
+    }
 }
 
-/// Makes right answers alike when the play is over, however it ends: what an
-/// ID looks like is open, and only which are the same is told.
-struct Told(Bench);
+/// Makes right answers alike when the play is over, however it ends: what an ID looks like is open, and only which are
+/// the same is told. When the page may be told `live` is for one scene to check.
+pub(crate) struct Told {
+    bench: Bench,
+    /// Whether two messages have the same ID is not told either.
+    are_ids_told: bool,
+}
 
 impl Told {
-    fn on(bench: &Bench) -> Self {
-        Self(bench.clone())
+    pub(crate) fn on(bench: &Bench) -> Self {
+        let mut has_joined = false;
+        bench.leave_out(move |moment| match &moment.what {
+            What::Request { .. } => {
+                has_joined = false;
+                false
+            }
+            What::Message(Data::Json(json)) if moment.place == Place::ToClient => {
+                has_joined |= json.contains(r#""joined""#);
+                false
+            }
+            What::Said(label, Data::Text(status)) => label == "status" && status == "live" && !has_joined,
+            _ => false,
+        });
+        Self { bench: bench.clone(), are_ids_told: true }
+    }
+
+    /// The same, where the messages' IDs are another TODO's, and so is what is shown of them.
+    pub(crate) fn without_ids(bench: &Bench) -> Self {
+        bench.leave_out(|moment| match &moment.what {
+            What::Said(label, Data::Json(json)) => label == "show" && json.contains(r#""said""#),
+            _ => false,
+        });
+        let mut told = Self::on(bench);
+        told.are_ids_told = false;
+        told
     }
 }
 
 impl Drop for Told {
     fn drop(&mut self) {
-        let ids = ids_of_says(&self.0);
-        self.0.retell_all(|moment| match &mut moment.what {
-            What::Message(data) | What::Said(_, data) => plain(data, &ids),
+        let mut says = 0;
+        let ids = if self.are_ids_told { ids_of_says(&self.bench) } else { Vec::new() };
+        let mut closed = Vec::new();
+        self.bench.retell_all(|moment| match &mut moment.what {
+            What::Message(data) if !self.are_ids_told && is_say(data) => {
+                says += 1;
+                plain(data, &|_| Some(says));
+            }
+            What::Message(data) | What::Said(_, data) => {
+                plain(data, &|id| ids.iter().position(|other| id == other).map(|place| place + 1));
+            }
             What::Close(code, reason) => {
                 reason.clear();
-                // `close()` and `close(1000)` mean the same, and so do their echoes.
-                code.get_or_insert(1000);
+                let is_first = !closed.iter().any(|(exchange, _)| *exchange == moment.exchange);
+                if is_first {
+                    closed.push((moment.exchange, moment.place));
+                }
+                // Where the client begins, `close()` and `close(1000)` mean the same, and so do the answers.
+                if closed.contains(&(moment.exchange, Place::ToServer)) {
+                    code.get_or_insert(1000);
+                }
             }
             _ => {}
         });
     }
+}
+
+fn is_say(data: &Data) -> bool {
+    matches!(data, Data::Json(json) if json.contains(r#""type":"say""#))
 }
 
 /// The IDs that clients drew, in the order in which they were first sent.
@@ -806,8 +541,8 @@ fn ids_of_says(bench: &Bench) -> Vec<String> {
     ids
 }
 
-/// A message with its ID called by its place among all, and without fields that nobody asked for.
-fn plain(data: &mut Data, ids: &[String]) {
+/// A message with its ID called by its number, and without fields that nobody asked for.
+fn plain(data: &mut Data, number: &dyn Fn(&Value) -> Option<usize>) {
     let Data::Json(json) = &*data else { return };
     let Ok(Value::Object(mut message)) = serde_json::from_str(json) else { return };
     match message.get("type").and_then(Value::as_str) {
@@ -815,21 +550,8 @@ fn plain(data: &mut Data, ids: &[String]) {
         Some("say") => message.retain(|field, _| ["type", "id", "text"].contains(&field.as_str())),
         _ => {}
     }
-    let place = message.get("id").and_then(|id| ids.iter().position(|other| id == other));
-    if let Some(place) = place {
-        message.insert("id".to_owned(), json!(format!("id-{}", place + 1)));
+    if let Some(number) = message.get("id").and_then(number) {
+        message.insert("id".to_owned(), json!(format!("id-{number}")));
     }
     *data = Data::of_text(&Value::Object(message).to_string());
-}
-
-/// An update of the market, as the floor tells it.
-fn price(bench: &Bench, seq: u64) -> Value {
-    let symbol = ["BBCA", "BMRI", "GOTO", "TLKM"][bench.draw(4) as usize];
-    json!({ "type": "price", "seq": seq, "data": { "symbol": symbol, "price": 5_000 + 25 * bench.draw(100) } })
-}
-
-/// Something to say that nobody can know beforehand.
-fn words(bench: &Bench) -> String {
-    let symbol = ["BBCA", "BMRI", "GOTO", "TLKM"][bench.draw(4) as usize];
-    format!("{symbol} at {}?", 5_000 + 25 * bench.draw(100))
 }

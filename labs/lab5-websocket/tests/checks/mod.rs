@@ -3,7 +3,12 @@
 use grader::Lab;
 
 mod client;
+mod crowd;
 mod server;
+mod todo_5;
+mod todo_6;
+mod todo_7;
+mod todo_8;
 mod together;
 
 /// Lab 5, with its checks in the order of the TODOs.
@@ -20,10 +25,10 @@ pub(crate) const LAB: Lab = Lab {
         server::TODO_2,
         server::TODO_3,
         server::TODO_4,
-        client::TODO_5,
-        client::TODO_6,
-        client::TODO_7,
-        client::TODO_8,
+        todo_5::TODO_5,
+        todo_6::TODO_6,
+        todo_7::TODO_7,
+        todo_8::TODO_8,
         together::BOTH_HALVES,
     ],
 };
