@@ -4,7 +4,7 @@ use grader::Lab;
 
 use super::{Heads, Room, snapshots};
 
-#[path = "../../../../labs/lab4-fetch-stream/tests/checks/client.rs"]
+#[path = "../../../../labs/lab4-fetch-stream/tests/checks/client/mod.rs"]
 mod client;
 
 /// The lab, as far as the page can grade it: what is
@@ -25,15 +25,21 @@ pub(crate) const ROOM: Room = Room {
         todo_4_any_stream,
         todo_4_from_the_line,
         todo_5_asks,
+        todo_5_any_tokens,
+        todo_6_no_answer,
+        todo_6_other_statuses,
+        todo_6_other_types,
         todo_6_finished,
         todo_6_truncated,
         todo_6_failed,
-        todo_6_no_answer,
+        todo_6_last_words,
+        todo_6_pauses,
+        todo_7_never_begins,
         todo_7_in_the_answer,
         todo_7_in_a_chunk,
         todo_7_before_the_answer,
-        todo_7_never_begins,
         todo_7_after_the_end,
+        todo_7_after_the_last_word,
     ],
     app: lab4_solution::app,
     exports: &["ask"],
