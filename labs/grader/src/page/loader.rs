@@ -98,12 +98,14 @@ pub(super) const OWN: &str = "grader:";
 /// The page's browser part, by module name.
 const PRELUDE: &[(&str, &str)] = &[
     ("grader:abort.js", include_str!("prelude/abort.js")),
+    ("grader:absent-members.js", include_str!("prelude/absent-members.js")),
     ("grader:absent.js", include_str!("prelude/absent.js")),
     ("grader:body.js", include_str!("prelude/body.js")),
     ("grader:clock.js", include_str!("prelude/clock.js")),
     ("grader:clone.js", include_str!("prelude/clone.js")),
     ("grader:console.js", include_str!("prelude/console.js")),
     ("grader:dom.js", include_str!("prelude/dom.js")),
+    ("grader:element.js", include_str!("prelude/element.js")),
     ("grader:encoding.js", include_str!("prelude/encoding.js")),
     ("grader:event-source.js", include_str!("prelude/event-source.js")),
     ("grader:events.js", include_str!("prelude/events.js")),
@@ -111,6 +113,7 @@ const PRELUDE: &[(&str, &str)] = &[
     ("grader:headers.js", include_str!("prelude/headers.js")),
     ("grader:host.js", include_str!("prelude/host.js")),
     ("grader:main.js", include_str!("prelude/main.js")),
+    ("grader:node.js", include_str!("prelude/node.js")),
     ("grader:origin.js", include_str!("prelude/origin.js")),
     ("grader:pipe.js", include_str!("prelude/pipe.js")),
     ("grader:readable-stream.js", include_str!("prelude/readable-stream.js")),

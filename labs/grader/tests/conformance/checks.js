@@ -859,6 +859,33 @@ export const checks = {
 
   // ---- bodies and streams at their ends
 
+  'dom: elements and text beside others': () => {
+    const list = document.createElement('ul');
+    const item = (text) => Object.assign(document.createElement('li'), { textContent: text });
+    list.append(item('b'));
+    const first = list.firstElementChild;
+    const placed = first.insertAdjacentElement('beforebegin', item('a'));
+    first.insertAdjacentElement('AfterEnd', item('c'));
+    first.insertAdjacentText('afterbegin', '<');
+    first.insertAdjacentText('beforeend', '>');
+    first.className = 'one two';
+    first.style.setProperty('margin-top', '1px');
+    const names = [];
+    first.classList.forEach((name) => names.push(name));
+    const copy = list.cloneNode(true);
+    first.replaceWith('text');
+    list.scrollTop = list.scrollHeight;
+    return [
+      [placed.textContent, placed.nextSibling.nodeValue, copy.textContent, list.textContent],
+      [copy.children[1].className, copy.children[1].nextElementSibling.textContent, copy.children[0].previousElementSibling],
+      [first.style.marginTop, first.style.getPropertyValue('margin-top'), names, first.classList.item(2)],
+      [list.nodeType, list.lastChild.firstChild.nodeType, list.childNodes[1].nodeType, document.nodeType, list.isConnected],
+      [document.getRootNode() === document, first.getRootNode() === first],
+    ];
+  },
+
+  'dom: a place that is none': () => thrown(() => document.body.insertAdjacentText('inside', 'x')),
+
   'fetch: an abort when the whole body is there and nobody has read it': async () => {
     const controller = new AbortController();
     const response = await fetch('/headers', { signal: controller.signal });
@@ -966,7 +993,7 @@ export const checks = {
 
   'streams: a transformer whose reader has gone': async () => {
     const log = [];
-    const { readable, writable } = new TransformStream({ cancel: (reason) => void log.push(`cancel ${reason}`) });
+    const { readable, writable } = new TransformStream();
     await readable.cancel('gone');
     const writer = writable.getWriter();
     log.push(await writer.write('chunk').catch((reason) => reason), writer.desiredSize);

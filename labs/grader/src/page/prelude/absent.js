@@ -14,67 +14,64 @@ export const notAvailable = (what, hint) => {
   return error;
 };
 
-const STORAGE = 'keep it in a variable';
-const MESSAGES = 'call a function, or dispatch an event on an EventTarget';
 const BINARY = 'use an ArrayBuffer or a Uint8Array';
+const EVENTS = 'use new Event(type), or new CustomEvent(type, { detail })';
+const FETCH = 'use fetch';
+const FORMAT = 'format it by hand, for example with toFixed';
+const LAYOUT = 'the grader lays nothing out';
+const MESSAGES = 'call a function, or dispatch an event on an EventTarget';
 const NAVIGATION = 'the labs need no navigation';
 const OBSERVERS = 'do it where you change the page';
-const FORMAT = 'format it by hand, for example with toFixed';
-const FETCH = 'use fetch';
+const STORAGE = 'keep it in a variable';
 const WORKERS = 'do the work here';
 
-/** Global names, and what to do instead. */
-const ABSENT = {
-  Audio: 'the labs make no sound',
-  Blob: BINARY,
-  BroadcastChannel: MESSAGES,
-  CSS: 'set a class or a property of the element',
-  CompressionStream: 'the server compresses, if anybody does',
-  DOMParser: 'build elements with document.createElement',
-  DecompressionStream: 'the browser decompresses by itself',
-  File: BINARY,
-  FileReader: BINARY,
-  FormData: 'send JSON.stringify(…) or new URLSearchParams(…)',
-  Image: 'the labs show no images',
-  IndexedDB: STORAGE,
-  IntersectionObserver: OBSERVERS,
-  Intl: FORMAT,
-  MessageChannel: MESSAGES,
-  MutationObserver: OBSERVERS,
-  Notification: 'show it in the page',
-  ReadableByteStreamController: 'use a stream without a type',
-  ReadableStreamBYOBReader: 'use getReader() without a mode',
-  ResizeObserver: OBSERVERS,
-  ServiceWorker: WORKERS,
-  SharedWorker: WORKERS,
-  WebSocketStream: 'use WebSocket',
-  WebTransport: 'use WebSocket',
-  Worker: WORKERS,
-  XMLHttpRequest: FETCH,
-  alert: 'write to the console or into the page',
-  caches: STORAGE,
-  confirm: 'the labs ask no questions of their users',
-  cookieStore: STORAGE,
-  customElements: 'build elements with document.createElement',
-  getComputedStyle: 'set a class or a property of the element',
-  history: NAVIGATION,
-  indexedDB: STORAGE,
-  localStorage: STORAGE,
-  matchMedia: 'the labs do not depend on it',
-  navigation: NAVIGATION,
-  open: NAVIGATION,
-  postMessage: MESSAGES,
-  prompt: 'the labs ask no questions of their users',
-  requestIdleCallback: 'use setTimeout',
-  scheduler: 'use setTimeout',
-  sessionStorage: STORAGE,
+/** Hints, and the global names for which they hold. */
+const ABSENT = [
+  [BINARY, 'Blob File FileReader FileList'],
+  [
+    EVENTS,
+    'AnimationEvent BeforeUnloadEvent ClipboardEvent CompositionEvent DragEvent FocusEvent FormDataEvent HashChangeEvent InputEvent KeyboardEvent MouseEvent PointerEvent PopStateEvent StorageEvent SubmitEvent ToggleEvent TransitionEvent UIEvent WheelEvent',
+  ],
+  ['take the event as a parameter of the listener', 'event'],
+  [FETCH, 'XMLHttpRequest'],
+  ['send JSON.stringify(…) or new URLSearchParams(…)', 'FormData'],
+  [FORMAT, 'Intl'],
+  [LAYOUT, 'devicePixelRatio innerHeight innerWidth outerHeight outerWidth screen visualViewport'],
+  ['the labs do not depend on it', 'matchMedia'],
+  [MESSAGES, 'BroadcastChannel MessageChannel MessagePort postMessage'],
+  [NAVIGATION, 'close history navigation open stop'],
+  [OBSERVERS, 'IntersectionObserver MutationObserver PerformanceObserver ResizeObserver'],
+  [STORAGE, 'IDBFactory IndexedDB Storage caches cookieStore indexedDB localStorage sessionStorage'],
+  ['use WebSocket', 'RTCPeerConnection WebSocketStream WebTransport'],
+  [WORKERS, 'ServiceWorker SharedWorker Worker'],
+  ['use setTimeout', 'requestIdleCallback scheduler'],
+  ['use a stream without a type', 'ReadableByteStreamController'],
+  ['use getReader() without a mode', 'ReadableStreamBYOBReader'],
+  ['the server compresses, if anybody does', 'CompressionStream'],
+  ['the browser decompresses by itself', 'DecompressionStream'],
+  ['show it in the page', 'Notification'],
+  ['write to the console or into the page', 'alert print'],
+  ['the labs ask no questions of their users', 'confirm prompt'],
+  ['set a class or a property of the element', 'CSS CSSStyleSheet getComputedStyle'],
+  [
+    'build elements with document.createElement',
+    'Comment DOMParser Range ShadowRoot XMLSerializer customElements getSelection',
+  ],
+  [
+    'ask an element for its localName',
+    'HTMLAnchorElement HTMLButtonElement HTMLDivElement HTMLFormElement HTMLInputElement HTMLLIElement HTMLParagraphElement HTMLSelectElement HTMLSpanElement HTMLTableElement HTMLTableRowElement HTMLTemplateElement HTMLTextAreaElement HTMLUListElement',
+  ],
+  ['the labs make no sound and show no images', 'Audio AudioContext Image ImageData OffscreenCanvas createImageBitmap speechSynthesis'],
+];
+
+/** Uses what is not there. */
+export const use = (what, hint) => {
+  throw notAvailable(what, hint);
 };
 
 /** A stand-in that can be looked at, and not be used. */
 export const standIn = (what, hint) => {
-  const refuse = () => {
-    throw notAvailable(what, hint);
-  };
+  const refuse = () => use(what, hint);
   return new Proxy(function () {}, {
     apply: refuse,
     construct: refuse,
@@ -90,25 +87,19 @@ export const standIn = (what, hint) => {
   });
 };
 
-/** Puts the stand-ins in. What the engine itself has stays. */
+/** Puts the stand-ins in, each made when somebody looks at it. What is there already stays. */
 export const defineAbsent = () => {
-  for (const [name, hint] of Object.entries(ABSENT)) {
-    if (name in globalThis) continue;
-    Object.defineProperty(globalThis, name, {
-      configurable: true,
-      enumerable: false,
-      writable: true,
-      value: standIn(name, hint),
-    });
-  }
-};
-
-/** Gives an object members that can only be refused. */
-export const defineAbsentMembers = (object, owner, members) => {
-  for (const [name, hint] of Object.entries(members)) {
-    const refuse = () => {
-      throw notAvailable(`${owner}.${name}`, hint);
-    };
-    Object.defineProperty(object, name, { configurable: true, get: refuse, set: refuse });
+  for (const [hint, names] of ABSENT) {
+    for (const name of names.split(' ')) {
+      if (name in globalThis) continue;
+      let made;
+      const define = (value) =>
+        Object.defineProperty(globalThis, name, { configurable: true, enumerable: false, writable: true, value });
+      Object.defineProperty(globalThis, name, {
+        configurable: true,
+        get: () => (made ??= standIn(name, hint)),
+        set: define,
+      });
+    }
   }
 };

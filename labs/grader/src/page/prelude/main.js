@@ -2,16 +2,19 @@
 
 import { AbortController, AbortSignal } from './abort.js';
 import { defineAbsent } from './absent.js';
+import { defineAbsentMembers } from './absent-members.js';
 import { crypto, performance } from './clock.js';
 import { structuredClone } from './clone.js';
 import { console } from './console.js';
 import * as dom from './dom.js';
+import { Element } from './element.js';
 import * as encoding from './encoding.js';
 import { EventSource, onStream } from './event-source.js';
 import * as events from './events.js';
 import { Request, Response, fetch, onChunk, onEnd, onFailed, onHead } from './fetch.js';
 import { Headers } from './headers.js';
 import { host, report, setErrorListener, text, withoutOwnFrames } from './host.js';
+import { DocumentFragment, Node, Text } from './node.js';
 import * as streams from './streams.js';
 import * as timers from './timers.js';
 import { URL, URLSearchParams } from './url.js';
@@ -26,16 +29,17 @@ const globals = {
   CloseEvent: events.CloseEvent,
   CountQueuingStrategy: streams.CountQueuingStrategy,
   CustomEvent: events.CustomEvent,
-  DocumentFragment: dom.DocumentFragment,
-  Element: dom.Element,
+  Document: dom.Document,
+  DocumentFragment,
+  Element,
   ErrorEvent: events.ErrorEvent,
   Event: events.Event,
   EventSource,
   EventTarget: events.EventTarget,
-  HTMLElement: dom.Element,
+  HTMLElement: Element,
   Headers,
   MessageEvent: events.MessageEvent,
-  Node: dom.Node,
+  Node,
   PageTransitionEvent: events.PageTransitionEvent,
   ProgressEvent: events.ProgressEvent,
   PromiseRejectionEvent: events.PromiseRejectionEvent,
@@ -44,7 +48,7 @@ const globals = {
   ReadableStreamDefaultReader: streams.ReadableStreamDefaultReader,
   Request,
   Response,
-  Text: dom.Text,
+  Text,
   TextDecoder: encoding.TextDecoder,
   TextDecoderStream: encoding.TextDecoderStream,
   TextEncoder: encoding.TextEncoder,
@@ -80,6 +84,9 @@ const globals = {
     });
   },
   reportError: (error) => report(error),
+  scroll: () => {},
+  scrollBy: () => {},
+  scrollTo: () => {},
   requestAnimationFrame: timers.requestAnimationFrame,
   self: globalThis,
   setInterval: timers.setInterval,
@@ -98,6 +105,16 @@ for (const [name, value] of Object.entries(globals)) {
 }
 dom.defineWindow();
 defineAbsent();
+defineAbsentMembers({
+  crypto,
+  dom: { Document: dom.Document, Element, Node },
+  events,
+  fetch: { Request },
+  navigator,
+  performance,
+  streams,
+  url: { URL },
+});
 
 setErrorListener((error) => {
   const message = error instanceof Error ? `Uncaught ${error.name}: ${error.message}` : `Uncaught ${error}`;

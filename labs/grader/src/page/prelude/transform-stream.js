@@ -1,4 +1,4 @@
-// TransformStream (Streams § 6).
+// TransformStream (Streams § 6), but for a transformer's `cancel`, which not every browser calls.
 
 import { ReadableStream } from './readable-stream.js';
 import { MAKING, attempt, deferred, methodOf } from './stream-parts.js';
@@ -49,11 +49,11 @@ export class TransformStream {
       throw new RangeError('a transformer has no types');
     }
     const method = (name) => methodOf(transformer, name);
-    const [transform, flush, onCancel] = [method('transform'), method('flush'), method('cancel')];
+    const [transform, flush] = [method('transform'), method('flush')];
     const started = deferred();
     let source;
     let sink;
-    /** How it came to its end: by `flush` or by `cancel`, and only once. */
+    /** How it came to its end, which it does once. */
     let ending = null;
     // Nothing is transformed before somebody wants it.
     let isFull = true;
@@ -92,7 +92,6 @@ export class TransformStream {
         throw error;
       }
     };
-    const cancel = (reason) => onCancel?.(reason);
     const writable = new WritableStream(
       {
         start: controllerOf,
@@ -111,7 +110,7 @@ export class TransformStream {
             (error) => source.error(error),
           ),
         abort: (reason) =>
-          end(() => cancel(reason), readable, () => source.error(reason), (error) => source.error(error)),
+          end(() => {}, readable, () => source.error(reason), (error) => source.error(error)),
       },
       writableStrategy,
     );
@@ -126,7 +125,7 @@ export class TransformStream {
           // The next pull is due when this one has been answered.
           return changed.promise;
         },
-        cancel: (reason) => end(() => cancel(reason), writable, () => fail(reason), fail),
+        cancel: (reason) => end(() => {}, writable, () => fail(reason), fail),
       },
       { size: readableStrategy?.size, highWaterMark: readableStrategy?.highWaterMark ?? 0 },
     );

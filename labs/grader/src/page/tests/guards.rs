@@ -376,6 +376,65 @@ fn what_is_not_available_says_what_to_do_instead() {
 }
 
 #[test]
+fn members_that_browsers_have_are_told_by_name() {
+    let cases = [
+        (
+            "document.body.animate([], 100)",
+            "`element.animate` is not available in the grader: set a class instead.",
+        ),
+        (
+            "document.body.insertAdjacentHTML('beforeend', '<b>')",
+            "`element.insertAdjacentHTML` is not available",
+        ),
+        (
+            "console.log(document.body.getBoundingClientRect().top)",
+            "`element.getBoundingClientRect` is not available",
+        ),
+        ("document.getElementsByClassName('a')", "`document.getElementsByClassName` is not available"),
+        (
+            "document.cookie = 'a=b'",
+            "`document.cookie` is not available in the grader: keep it in a variable.",
+        ),
+        ("document.createTextNode('').splitText(0)", "`node.splitText` is not available"),
+        (
+            "performance.mark('a')",
+            "`performance.mark` is not available in the grader: use performance.now().",
+        ),
+        (
+            "new KeyboardEvent('keydown')",
+            "`KeyboardEvent` is not available in the grader: use new Event(type)",
+        ),
+        ("new Event('x').initEvent('y')", "`event.initEvent` is not available"),
+        ("URL.createObjectURL({})", "`URL.createObjectURL` is not available"),
+        ("crypto.subtle.digest('SHA-1', new Uint8Array())", "`crypto.subtle` is not available"),
+        ("navigator.locks.request('a', () => {})", "`navigator.locks` is not available"),
+        (
+            "navigator.sendBeacon('/')",
+            "`navigator.sendBeacon` is not available in the grader: use fetch with keepalive",
+        ),
+        (
+            "ReadableStream.from([])",
+            "`ReadableStream.from` is not available in the grader: not every browser has it",
+        ),
+        ("location.reload()", "`location.reload` is not available"),
+        ("event.preventDefault()", "`event` is not available in the grader: take the event as a parameter"),
+        ("new TextDecoder('latin1')", "`new TextDecoder('latin1')` is not available"),
+        ("new Response('').blob()", "`blob()` is not available"),
+    ];
+    for (code, what) in cases {
+        let sentence = sentence(&format!("export function f() {{\n  {code};\n}}"));
+        assert!(sentence.starts_with("client.js:2:") && sentence.contains(what), "{code}\n{sentence}");
+    }
+    let looks = "say('said', [typeof document.body.animate, 'animate' in document.body, 'mark' in performance,
+        typeof ReadableStream.from, typeof new Request('/').blob, typeof KeyboardEvent]);
+        document.body.own = 1; say('said', [document.body.own, 'nothing' in document.body, document.body.nothing ?? 'none']);";
+    assert_eq!(
+        say(looks),
+        ["[\"function\",true,true,\"function\",\"function\",\"function\"]", "[1,false,\"none\"]"]
+    );
+}
+
+#[test]
 fn a_page_that_is_dead_runs_no_more() {
     let client = "export function f() {\n  setTimeout(() => console.log('later'), 10);\n  while (true) {}\n}";
     play(&[("client.js", client)], Router::new(), |page, net, tape| async move {
