@@ -11,8 +11,8 @@ use crate::schemata::VARIABLE;
 use crate::sentence::{Result, Sentence};
 use crate::source::Mutant;
 
-/// Each check is stopped within 8 s; this is for a binary that hangs altogether.
-const DEADLINE: Duration = Duration::from_secs(90);
+/// Each check is stopped within 15 s; this is for a binary that hangs altogether.
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// What came of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
