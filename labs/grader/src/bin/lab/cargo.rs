@@ -108,6 +108,11 @@ impl Cargo<'_> {
         self.call(package, &["test", "--no-run"], &[], false)
     }
 
+    /// Compiles the library of a package, as far as errors and warnings need it.
+    pub(crate) fn check(&self, package: &str) -> Result<Build> {
+        self.call(package, &["check", "--lib"], &[], false)
+    }
+
     /// Lints a package, every warning being an error.
     pub(crate) fn clippy(&self, package: &str) -> Result<Build> {
         let arguments = ["clippy", "--all-targets", "--no-deps"];

@@ -4,6 +4,7 @@
 mod coverage;
 mod regions;
 mod servers;
+mod steps;
 mod table;
 mod texts;
 mod tree;
@@ -177,6 +178,7 @@ impl Prover<'_> {
             table.row("start", &format!("is labs/{}", self.lab.name), || self.start_is_lab(&start));
             if let Ok(start) = &start {
                 self.untouched(start, table)?;
+                self.steps(start, &solution, table)?;
             }
             table.row("contract", "is one text", || self.one_text(&start));
             table.row("regions", "differ only inside TODO bodies", || self.regions(&start, &solution));
@@ -381,6 +383,27 @@ impl Prover<'_> {
             })
         });
         Ok(())
+    }
+
+    /// On the way from the start to the solution, TODO by TODO, the compiler has nothing to say either.
+    fn steps(&self, start: &Files, solution: &Files, table: &mut Table) -> Result<()> {
+        let steps = steps::between(start, solution);
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let folder = self.tree.lab(self.lab);
+        table.row("start", "compiles without warnings, TODO by TODO", || {
+            for (todo, files) in steps {
+                self.tree.put(&folder, &files)?;
+                let build = self.cargo.check(&self.lab.package())?;
+                if !build.success || !build.warnings.is_empty() {
+                    let said = if build.success { build.warnings.join("\n") } else { build.complaint() };
+                    return Ok(Outcome::failed(format!("With TODO 1 to {todo} solved:\n{}", said.trim())));
+                }
+            }
+            Ok(Outcome::passed())
+        });
+        self.tree.put(&folder, start)
     }
 
     /// Outside of `ANCHOR: todo_N` regions lab and solution are the same text.
