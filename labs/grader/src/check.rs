@@ -206,12 +206,25 @@ impl Scene {
     /// Gives the play that failed, and what it was disturbed by, in words that complete "When …". Without a failure it
     /// is the undisturbed one.
     pub fn sweep(&self, sources: &Sources, seed: u64, pulse: &Pulse) -> (Played, Option<String>) {
+        self.sweep_with(sources, seed, pulse, |_| {})
+    }
+
+    /// The same, and `each` is shown every play.
+    pub(crate) fn sweep_with(
+        &self,
+        sources: &Sources,
+        seed: u64,
+        pulse: &Pulse,
+        mut each: impl FnMut(&Played),
+    ) -> (Played, Option<String>) {
         let undisturbed = self.play(sources, seed, pulse);
+        each(&undisturbed);
         if undisturbed.result.is_err() {
             return (undisturbed, None);
         }
         for planned in sweep::plan(self.disturbances, &undisturbed.recorded) {
             let played = self.disturbed(sources, seed, pulse, Some(planned.disturbed));
+            each(&played);
             if played.result.is_err() {
                 let when = format!("{}, {}", planned.disturbed.what.words(), planned.when);
                 return (played, Some(when));
@@ -325,7 +338,7 @@ impl std::fmt::Debug for Scene {
 pub const SEEDS: [u64; 3] = [1, 2, 3];
 
 /// A sweep's plays are many: one seed is enough, and not the plain one.
-const SWEPT: u64 = 2;
+pub(crate) const SWEPT: u64 = 2;
 
 impl Check {
     /// Plays every scene with every seed and says how the check stands.

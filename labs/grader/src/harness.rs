@@ -26,7 +26,7 @@ use wire::Transcript;
 
 use crate::{
     SEEDS, Sources,
-    check::{Check, Compared, Failure, Finding, Lab, Played, Scene, Standing, Verdict},
+    check::{Check, Compared, Failure, Finding, Lab, Played, SWEPT, Scene, Standing, Verdict},
     class, page,
     report::{Report, Said, Voice, snapshot_transcript},
     tape::{CLIENT, Pulse},
@@ -423,31 +423,43 @@ fn settle(snapshots: &Path, scene: &Scene, played: &Played) -> Compared {
     }
 }
 
+/// A sweep is some hundred plays, and is repeated so many times more seldom.
+const SWEEPS_MORE_SELDOM: usize = 20;
+
 /// Plays every scene many times: the same answer must give the same transcript.
 fn repeat(checks: &[&Check], sources: &Sources, times: usize) -> ExitCode {
     let (mut passed, mut failed) = (0, 0);
-    for check in checks {
-        for scene in check.scenes {
-            for seed in SEEDS {
-                let play = || {
-                    let (played, disturbed) = match scene.is_sweep() {
-                        true => scene.sweep(sources, seed, &Pulse::default()),
-                        false => (scene.play(sources, seed, &Pulse::default()), None),
-                    };
-                    (played.transcript.to_string(), played.result, disturbed)
-                };
-                let first = play();
-                match (1..times).map(|_| play()).find(|again| *again != first) {
-                    None => passed += 1,
-                    Some(other) => {
-                        failed += 1;
-                        say!("{} differs from itself (seed {seed}):\n{}\n{}", scene.name, first.0, other.0);
-                    }
-                }
-            }
+    let mut count = |scene: &Scene, seed: u64, times: usize, play: &dyn Fn() -> Vec<String>| {
+        let first = play();
+        let other = (1..times).map(|_| play()).find(|again| *again != first);
+        let Some(other) = other else {
+            passed += 1;
+            return;
+        };
+        failed += 1;
+        let differs = first.iter().zip(&other).find(|(one, other)| one != other);
+        let (one, other) = differs.map_or(("", ""), |(one, other)| (one, other));
+        say!("{} differs from itself (seed {seed}):\n{one}\n{other}", scene.name);
+    };
+    let told = |played: &Played| format!("{}\n{:?}", played.transcript, played.result);
+    let pulse = Pulse::default();
+    for scene in checks.iter().flat_map(|check| check.scenes) {
+        if scene.is_sweep() {
+            count(scene, SWEPT, (times / SWEEPS_MORE_SELDOM).max(2), &|| {
+                let mut all = Vec::new();
+                scene.sweep_with(sources, SWEPT, &pulse, |played| all.push(told(played)));
+                all
+            });
+            continue;
+        }
+        for seed in SEEDS {
+            count(scene, seed, times, &|| vec![told(&scene.play(sources, seed, &pulse))]);
         }
     }
-    say!("each played {times} times\n{passed} passed, {failed} failed");
+    say!(
+        "each scene played {times} times, all plays of each sweep {} times\n{passed} passed, {failed} failed",
+        (times / SWEEPS_MORE_SELDOM).max(2)
+    );
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
