@@ -115,7 +115,12 @@ fn mutate(edits: &mut Edits<'_>, node: Node<'_>) {
         "object" => children(node).into_iter().for_each(|property| edits.drop_from_list(property)),
         "array" => {
             let elements = children(node);
-            elements.windows(2).for_each(|pair| edits.swap(pair[0], pair[1]));
+            for pair in elements.windows(2) {
+                // Whole lists in another order; that of single values is tried by leaving one out.
+                if pair.iter().any(|element| element.kind() == "spread_element") {
+                    edits.swap(pair[0], pair[1]);
+                }
+            }
             elements.into_iter().for_each(|element| edits.drop_from_list(element));
         }
         _ => {}

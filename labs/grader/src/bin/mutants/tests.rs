@@ -110,6 +110,7 @@ fn values_and_operators_of_a_client() {
         &client("let a = [...b, ...c];"),
         &["let a = [...c, ...b];", "let a = [ ...c];", "let a = [...b];"],
     );
+    assert_made(&client("let a = [b, c];"), &["let a = [ c];", "let a = [b];"]);
     assert_made(&client("let a = b?.c;"), &["let a = b.c;"]);
     assert_made(&client("let a = 'x y';"), &["let a = '';"]);
     assert_made(&client("let a = 'x';"), &["let a = '';", "let a = 'mutant';"]);
