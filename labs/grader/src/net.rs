@@ -357,6 +357,7 @@ impl Relay {
             }
         };
         tokio::select! {
+            biased;
             () = arrive => {}
             // The sender's end may be known long before it arrives: that is for `arrive` to say.
             () = async { send.await; std::future::pending().await } => {}

@@ -69,7 +69,7 @@ async fn both_halves_at_every_moment(bench: Bench) -> Result<(), Failure> {
         }
         feed.close();
     };
-    tokio::select! { () = close => {}, () = bench.wait_s(1) => {} }
+    tokio::select! { biased; () = close => {}, () = bench.wait_s(1) => {} }
     bench.wait_s(1).await;
     let arrived = |which: &dyn Fn(&What) -> bool, moments: &[(u64, grader::wire::Moment)]| {
         moments.iter().any(|(_, moment)| moment.place == Place::ToClient && which(&moment.what))

@@ -176,6 +176,7 @@ async fn todo_2_at_every_moment(bench: Bench) -> Result<(), Failure> {
     };
     let listen = async {
         tokio::select! {
+            biased;
             _ = bench.disturbed() => {}
             () = bench.wait_ms(700) => {}
             _ = async { tokio::join!(read(QUESTION), read(FOLLOW)) } => {}
@@ -211,6 +212,7 @@ async fn todo_2_at_every_moment(bench: Bench) -> Result<(), Failure> {
         Ok(())
     };
     tokio::select! {
+        biased;
         result = stays => result,
         result = listen_and_go => result,
     }?;

@@ -159,10 +159,10 @@ async fn todo_3_at_every_moment(bench: Bench) -> Result<(), Failure> {
             feed.publish(price(&bench)).await;
         }
         // By then the other answer has come to its end.
-        tokio::select! { _ = bench.disturbed() => {}, () = bench.wait_ms(500) => {} }
+        tokio::select! { biased; _ = bench.disturbed() => {}, () = bench.wait_ms(500) => {} }
     };
     let close = async {
-        tokio::select! { _ = bench.disturbed() => {}, () = market => {} }
+        tokio::select! { biased; _ = bench.disturbed() => {}, () = market => {} }
         feed.close();
     };
     let listen = async |question: &str| {
