@@ -128,6 +128,16 @@ fn what_no_check_notices_is_shown_and_fails() {
 }
 
 #[test]
+fn what_only_another_check_notices_is_shown_when_asked_for() {
+    let workspace = Workspace::new("mutants-elsewhere");
+    let words = "Only both_halves notices this one:\n      TODO 2 in web/client.js\n      - return 'live';\n      + return '';\n";
+    let (text, _) = workspace.prove(ALL, &["--elsewhere"]);
+    assert!(text.contains(words), "{text}");
+    let (text, _) = workspace.prove(ALL, &[]);
+    assert!(!text.contains("Only both_halves"), "and else only counted: {text}");
+}
+
+#[test]
 fn a_server_that_survives_is_shown_by_its_lines() {
     let workspace = Workspace::new("mutants-server");
     let (text, content) = workspace.prove("1 2 5", &["3", "--only", "src/lib.rs"]);

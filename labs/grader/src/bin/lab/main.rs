@@ -141,6 +141,10 @@ enum Command {
         #[arg(long, conflicts_with_all = ["accept", "strict", "write_start"])]
         mutants: bool,
 
+        /// Show, too, which mutants only the check of another TODO notices
+        #[arg(long, requires = "mutants")]
+        elsewhere: bool,
+
         /// Try only so many mutants, drawn from all of them
         #[arg(long, value_name = "N", requires = "mutants")]
         sample: Option<usize>,
@@ -182,9 +186,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Some(Command::Join { address, name }) => class::join(&repo, address, name)?,
         Some(Command::Leave) => class::leave(&repo)?,
-        Some(Command::Prove { lab, only, mutants: true, sample, seed, .. }) => {
+        Some(Command::Prove { lab, only, mutants: true, elsewhere, sample, seed, .. }) => {
             let mut options: Vec<String> = lab.iter().map(ToString::to_string).collect();
             options.extend(only.map(|only| format!("--only={only}")));
+            options.extend(elsewhere.then(|| "--elsewhere".to_owned()));
             options.extend(sample.map(|number| format!("--sample={number}")));
             options.extend(seed.map(|seed| format!("--seed={seed}")));
             if !prove::mutants(&repo, &options, paint)? {

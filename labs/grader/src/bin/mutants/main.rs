@@ -64,6 +64,10 @@ struct Arguments {
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 
+    /// Show, too, what only the check of another TODO notices
+    #[arg(long)]
+    elsewhere: bool,
+
     /// Colour what is printed
     #[arg(long, value_enum, default_value_t)]
     color: Color,
@@ -87,5 +91,11 @@ fn run(arguments: &Arguments) -> Result<bool> {
         None => repo.labs()?,
     };
     let sample = arguments.sample.map(|number| sample::Sample::new(number, arguments.seed));
-    prove::prove(&repo, &labs, arguments.only.as_deref(), sample, Paint::new(arguments.color))
+    let options = prove::Options {
+        only: arguments.only.as_deref(),
+        sample,
+        elsewhere: arguments.elsewhere,
+        paint: Paint::new(arguments.color),
+    };
+    prove::prove(&repo, &labs, &options)
 }

@@ -15,6 +15,17 @@ use crate::sentence::{Result, Sentence};
 use crate::source::{Mutant, mutants};
 use crate::tree::Tree;
 
+/// What was asked for.
+pub(crate) struct Options<'a> {
+    /// Only mutants whose name contains this.
+    pub(crate) only: Option<&'a str>,
+    /// Only so many.
+    pub(crate) sample: Option<Sample>,
+    /// Show what only another TODO's check notices.
+    pub(crate) elsewhere: bool,
+    pub(crate) paint: Paint,
+}
+
 /// A lab's mutants.
 struct Made {
     lab: Lab,
@@ -34,21 +45,16 @@ struct Count {
 }
 
 /// Proves the labs, printing a table on the way. Gives whether everything held.
-pub(crate) fn prove(
-    repo: &Repo,
-    labs: &[Lab],
-    only: Option<&str>,
-    sample: Option<Sample>,
-    paint: Paint,
-) -> Result<bool> {
+pub(crate) fn prove(repo: &Repo, labs: &[Lab], options: &Options<'_>) -> Result<bool> {
+    let paint = options.paint;
     let mut count = Count::default();
     let mut all = labs.iter().map(|lab| make(lab, &mut count, paint)).collect::<Result<Vec<_>>>()?;
-    if let Some(only) = only {
+    if let Some(only) = options.only {
         for made in &mut all {
             made.retain(|mutant| mutant.name.to_string().contains(only));
         }
     }
-    if let Some(sample) = sample {
+    if let Some(sample) = options.sample {
         let of = all.iter().map(|made| made.client.len() + made.server.len()).sum();
         let drawn = sample.draw(of);
         say!("{} of {of} mutants, drawn with --seed {}", drawn.len(), sample.seed);
@@ -63,7 +69,7 @@ pub(crate) fn prove(
     let tree = Tree::new(repo)?;
     for made in all.iter().filter(|made| !made.client.is_empty() || !made.server.is_empty()) {
         say!("{}", paint.bold(format!("lab {} · {}", made.lab.number, made.lab.name)));
-        Prover { repo, tree: &tree, made, paint }.prove(&mut count)?;
+        Prover { repo, tree: &tree, made, options }.prove(&mut count)?;
     }
     say!("\n{} passed, {} failed", count.passed, count.failed);
     Ok(count.failed == 0)
@@ -111,7 +117,7 @@ struct Prover<'a> {
     repo: &'a Repo,
     tree: &'a Tree,
     made: &'a Made,
-    paint: Paint,
+    options: &'a Options<'a>,
 }
 
 impl Prover<'_> {
@@ -188,8 +194,8 @@ impl Prover<'_> {
         left_out: Option<usize>,
         count: &mut Count,
     ) {
-        let (mut elsewhere, mut stopped, mut listed) = (0, 0, 0);
-        let (mut unlisted, mut stale) = (Vec::new(), Vec::new());
+        let (mut stopped, mut listed) = (0, 0);
+        let (mut unlisted, mut stale, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
         for (play, outcome) in plays.iter().zip(outcomes) {
             let name = &play.mutant.name;
             let is_listed = self.made.list.has(name);
@@ -200,20 +206,24 @@ impl Prover<'_> {
                     if is_listed {
                         stale.push((name, check));
                     }
-                    elsewhere += usize::from(!check.starts_with(&format!("todo_{}_", name.todo)));
+                    if !check.starts_with(&format!("todo_{}_", name.todo)) {
+                        elsewhere.push((name, check));
+                    }
                     stopped += usize::from(matches!(outcome, Outcome::Stopped(_)));
                 }
             }
         }
         let killed = plays.len() - listed - unlisted.len();
         let bad = unlisted.len() + stale.len();
-        let verdict = if bad == 0 { self.paint.good("passed") } else { self.paint.bad("FAILED") };
-        let time = self.paint.dim(format!("{:>6.1} s", from.elapsed().as_secs_f32()));
+        let verdict =
+            if bad == 0 { self.options.paint.good("passed") } else { self.options.paint.bad("FAILED") };
+        let time = self.options.paint.dim(format!("{:>6.1} s", from.elapsed().as_secs_f32()));
         let left_out = left_out.map_or_else(String::new, |number| format!(", {number} more do not compile"));
         say!(
-            "{verdict}  {time}  {:>4} made, {killed} killed ({elsewhere} only by another TODO's check, {stopped} \
+            "{verdict}  {time}  {:>4} made, {killed} killed ({} only by another TODO's check, {stopped} \
              stopped), {listed} listed, {} not listed{left_out}",
             plays.len(),
+            elsewhere.len(),
             unlisted.len()
         );
         if !unlisted.is_empty() {
@@ -222,6 +232,10 @@ impl Prover<'_> {
         }
         for (name, check) in &stale {
             say!("    {} lists this one, and {check} catches it:", list::FILE);
+            indent(name);
+        }
+        for (name, check) in elsewhere.iter().filter(|_| self.options.elsewhere) {
+            say!("    Only {check} notices this one:");
             indent(name);
         }
         count.passed += plays.len() - bad;
