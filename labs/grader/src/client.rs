@@ -272,6 +272,17 @@ pub enum Item {
     Id(String),
 }
 
+impl Item {
+    /// When it arrived, if it is an event or a comment.
+    pub fn at(&self) -> Option<Mark> {
+        match self {
+            Self::Event(event) => Some(event.at),
+            Self::Comment(at) => Some(*at),
+            Self::Retry(_) | Self::Id(_) => None,
+        }
+    }
+}
+
 /// An event stream that is being read. Dropping it closes the connection.
 pub struct EventStream {
     body: Incoming,

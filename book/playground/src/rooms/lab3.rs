@@ -4,7 +4,7 @@ use grader::Lab;
 
 use super::{Heads, Room, snapshots};
 
-#[path = "../../../../labs/lab3-sse/tests/checks/client.rs"]
+#[path = "../../../../labs/lab3-sse/tests/checks/client/mod.rs"]
 mod client;
 
 /// The lab, as far as the page can grade it: what is
@@ -22,14 +22,22 @@ pub(crate) const ROOM: Room = Room {
     },
     snapshots: snapshots!["lab3-sse":
         todo_5_shows_prices,
+        todo_5_position,
+        todo_5_show_throws,
         todo_5_never_begins,
         todo_6_the_browser_reconnects,
         todo_6_after_a_502,
         todo_6_with_more_patience,
+        todo_6_no_answer,
         todo_6_the_market_is_closed,
+        todo_6_away_for_long,
         todo_7_hidden_for_long,
+        todo_7_hidden_again_and_again,
         todo_7_left_and_restored,
         todo_7_hidden_while_waiting,
+        todo_7_shown_while_reconnecting,
+        todo_7_away_while_asking,
+        todo_7_the_market_is_closed,
     ],
     app: lab3_solution::app,
     exports: &["watchPrices"],

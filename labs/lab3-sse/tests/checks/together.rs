@@ -16,8 +16,16 @@ pub(crate) const BOTH_HALVES: Check = Check {
     section: "lab",
     experiment: "cargo run -p lab3 and open its page; stop the lab with Ctrl-C, start it again, and watch.",
     scenes: &[
-        scene!(both_halves_through_a_cut, "Prices move, the line is cut, prices move on, the market closes."),
-        scene!(both_halves_three_visitors, "Three visitors watch; all their lines are cut at once."),
+        scene!(
+            both_halves_through_a_cut,
+            [],
+            "Prices move, the connection is cut, prices move on, the market closes."
+        ),
+        scene!(
+            both_halves_three_visitors,
+            [],
+            "Three visitors watch; all their connections are cut at once."
+        ),
     ],
 };
 
@@ -28,15 +36,15 @@ async fn both_halves_through_a_cut(bench: Bench) -> Result<(), Failure> {
     watch(&bench, None)?;
     bench.wait_ms(500).await;
     for _ in 0..2 {
-        publish(&bench, &feed).await;
+        publish(&bench, &feed, 1, 5).await?;
     }
     let cut = bench.now();
     bench.cut().await;
     for _ in 0..2 {
-        publish(&bench, &feed).await;
+        publish(&bench, &feed, 0, 0).await?;
     }
     back(&bench, cut, 1).await?;
-    publish(&bench, &feed).await;
+    publish(&bench, &feed, 1, 6).await?;
     expect_all(&bench, &feed, None).await?;
     bench.note("the market closes");
     let closed = bench.now();
@@ -47,10 +55,16 @@ async fn both_halves_through_a_cut(bench: Bench) -> Result<(), Failure> {
             bench.said("status").last().filter(|status| **status == Data::Text("closed".to_owned())).cloned()
         })
         .await?;
-    // The last question may be asked with HEAD or with GET.
+    bench.retell_all(|moment| {
+        if let What::Response { status: 204, content_type, .. } = &mut moment.what {
+            *content_type = None;
+        }
+    });
+    // How the question is asked is open: with HEAD or with GET, and from which position.
     bench.retell(is_request, |moment| {
-        if let What::Request { method, .. } = &mut moment.what {
+        if let What::Request { method, target, .. } = &mut moment.what {
             "HEAD".clone_into(method);
+            *target = format!("/prices/stream?after={}", feed.head());
         }
     });
     Ok(())
@@ -60,16 +74,21 @@ async fn both_halves_three_visitors(bench: Bench) -> Result<(), Failure> {
     bench.show_request_headers(&["last-event-id"]);
     let feed = Feed::memory(100);
     bench.serve(lab3::app(feed.clone()));
+    // Who of them hears it first is nobody's business.
+    bench.leave_out(|moment| {
+        matches!(moment.what, What::Event { .. })
+            || matches!(&moment.what, What::Said(label, _) if label == "show")
+    });
     for client in ['A', 'B', 'C'] {
         watch(&bench, Some(client))?;
     }
     bench.wait_ms(500).await;
-    publish(&bench, &feed).await;
+    publish(&bench, &feed, 3, 19).await?;
     let cut = bench.now();
     bench.cut().await;
-    publish(&bench, &feed).await;
+    publish(&bench, &feed, 0, 0).await?;
     back(&bench, cut, 3).await?;
-    publish(&bench, &feed).await;
+    publish(&bench, &feed, 3, 20).await?;
     for client in ['A', 'B', 'C'] {
         expect_all(&bench, &feed, Some(client)).await?;
     }
@@ -92,10 +111,30 @@ fn watch(bench: &Bench, client: Option<char>) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn publish(bench: &Bench, feed: &Feed) {
+/// A price moves; whoever is connected has a second to show it.
+///
+/// `latency` is that of the connection where there is one, in milliseconds.
+async fn publish(bench: &Bench, feed: &Feed, watching: usize, latency: u64) -> Result<(), Failure> {
     let symbol = ["BBCA", "BMRI", "GOTO", "TLKM"][bench.draw(4) as usize];
-    feed.publish(json!({ "symbol": symbol, "price": 5_000 + 25 * bench.draw(100) })).await;
-    bench.wait_ms(100).await;
+    let shown = bench.said("show").len() + watching;
+    let since = bench.told_at(bench.now());
+    let update = feed.publish(json!({ "symbol": symbol, "price": 5_000 + 25 * bench.draw(100) })).await;
+    let missing = format!(
+        "Update {} was published, and within a second it was not shown to everybody who watches.",
+        update.seq
+    );
+    bench
+        .until(Duration::from_secs(1), &missing, || (bench.said("show").len() >= shown).then_some(()))
+        .await?;
+    let id = update.seq.to_string();
+    if watching == 1 {
+        bench.tell_at(
+            since + latency,
+            |moment| matches!(&moment.what, What::Event { id: Some(this), .. } if *this == id),
+        );
+    }
+    bench.wait_ms(100 - latency).await;
+    Ok(())
 }
 
 /// All visitors have come back since `then`. When exactly is for the server to say: `retry` is its own.

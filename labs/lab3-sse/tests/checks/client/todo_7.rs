@@ -1,0 +1,474 @@
+//! TODO 7: nobody is looking.
+
+use std::{cell::RefCell, time::Duration};
+
+use grader::{Bench, Check, Disturbance, Failure, Page, Script, Stream, invariant, scene, sweep, wire::What};
+
+use super::{
+    AT_ONCE, FILE, Ticker,
+    giving_up::{Answer, FATAL, refuse, reply},
+    is_request,
+    market::Market,
+    todo_6::through_a_restart,
+};
+
+pub(crate) const TODO_7: Check = Check {
+    name: "todo_7_closes_while_nobody_looks",
+    todo: Some(7),
+    file: FILE,
+    section: "todo-7",
+    experiment: "set `HIDDEN_FOR` to 5_000 for a while, cargo run -p lab3, open http://127.0.0.1:3003/ with the browser's network panel in a window of its own, and switch to another tab for three seconds, then for ten.",
+    scenes: &[
+        scene!(
+            todo_7_hidden_for_long,
+            ["7.hidden", "7.not-before", "7.visible"],
+            "The tab is hidden for ten seconds, and later for five minutes."
+        ),
+        scene!(
+            todo_7_hidden_again_and_again,
+            ["7.not-before"],
+            "The tab is hidden for 40 s, three times, and shown for a moment in between."
+        ),
+        scene!(
+            todo_7_left_and_restored,
+            ["7.left"],
+            "The page is left, and restored from the back/forward cache."
+        ),
+        scene!(
+            todo_7_hidden_while_waiting,
+            ["7.never-two", "7.hidden"],
+            "The tab is hidden and shown again while the client waits to come back, and hidden for long in the next wait."
+        ),
+        scene!(
+            todo_7_shown_while_reconnecting,
+            ["7.still-there"],
+            "The tab is hidden and shown again while the browser is reconnecting."
+        ),
+        scene!(
+            todo_7_away_while_asking,
+            ["7.never-two", "7.hidden", "7.left"],
+            "The page is not looked at while the client's question is in transit: the answer comes late."
+        ),
+        scene!(
+            todo_7_the_market_is_closed,
+            ["7.stays-closed"],
+            "The market has closed. The tab is hidden and shown, and the page left and restored."
+        ),
+        sweep!(
+            todo_7_aborted_at_any_moment,
+            ["7.aborted"],
+            [Disturbance::Abort],
+            "The tab is hidden and shown, for a moment and for long, and the page left and restored. At some moment the signal is aborted."
+        ),
+        sweep!(
+            todo_7_away_at_any_moment,
+            ["7.never-two", "7.hidden", "7.left", "7.visible"],
+            [Disturbance::Hide, Disturbance::HideLong, Disturbance::Leave],
+            "The server is restarted, and a proxy answers 502 meanwhile. At some moment nobody looks any more."
+        ),
+    ],
+};
+
+async fn todo_7_hidden_for_long(bench: Bench) -> Result<(), Failure> {
+    say_nothing_of_status(&bench);
+    let ticker = Ticker::new(&bench);
+    let mut server = bench.script();
+    let page = ticker.watch()?;
+    let stream = ticker.opened_with_two_prices(&mut server).await?;
+    bench.note("hidden for 10 s");
+    page.set_visibility(true);
+    bench.wait_s(10).await;
+    if !stream.is_read() {
+        return Err(Failure::of(
+            "7.not-before",
+            "The tab was hidden for 10 s only, and the stream is closed: somebody who looks away for a moment gains nothing by it.",
+        ));
+    }
+    page.set_visibility(false);
+    let otherwise = "The tab is visible again and its stream is still there; the client asks for another";
+    let asked = server.quiet(Duration::from_secs(120), otherwise).await;
+    asked.map_err(|failure| failure.or_of(if stream.is_read() { "7.never-two" } else { "7.still-there" }))?;
+    if !stream.is_read() {
+        return Err(Failure::of(
+            "7.not-before",
+            "The tab has been visible for two minutes, and its stream was closed: does the timer that was started when it was hidden still run?",
+        ));
+    }
+    bench.note("hidden for five minutes");
+    hidden_until_closed(&bench, &page, &stream).await?;
+    quiet(
+        &mut server,
+        239,
+        "7.hidden",
+        "The tab is hidden and the stream closed; nobody should ask for prices",
+    )
+    .await?;
+    bench.note("visible again");
+    page.set_visibility(false);
+    let mut stream = ticker.opens_again(&mut server, "7.visible", "The tab is visible again").await?;
+    ticker.goes_on(&mut stream).await?;
+    if !bench.is_plain() {
+        hidden_until_closed(&bench, &page, &stream).await?;
+        page.set_visibility(false);
+        stream = ticker.opens_again(&mut server, "7.visible", "The tab is visible again").await?;
+        ticker.goes_on(&mut stream).await?;
+    }
+    one_stream(&mut server).await
+}
+
+async fn todo_7_hidden_again_and_again(bench: Bench) -> Result<(), Failure> {
+    say_nothing_of_status(&bench);
+    let ticker = Ticker::new(&bench);
+    let mut server = bench.script();
+    let page = ticker.watch()?;
+    let mut stream = ticker.opened_with_two_prices(&mut server).await?;
+    for _ in 0..3 {
+        bench.note("hidden for 40 s, then visible");
+        page.set_visibility(true);
+        bench.wait_s(40).await;
+        page.set_visibility(false);
+        bench.wait_ms(bench.pick(&[1_000, 1, 19_000])).await;
+        if !stream.is_read() {
+            return Err(Failure::of(
+                "7.not-before",
+                "The tab was never hidden for longer than 40 s, and the stream is closed: each time it is hidden the 60 s begin anew.",
+            ));
+        }
+    }
+    ticker.goes_on(&mut stream).await?;
+    one_stream(&mut server).await
+}
+
+async fn todo_7_left_and_restored(bench: Bench) -> Result<(), Failure> {
+    say_nothing_of_status(&bench);
+    let ticker = Ticker::new(&bench);
+    let mut server = bench.script();
+    let page = ticker.watch()?;
+    let mut stream = ticker.opened_with_two_prices(&mut server).await?;
+    for away in [10, bench.pick(&[90, 61, 600])] {
+        bench.note("the page is left");
+        page.leave();
+        bench.wait_ms(100).await;
+        if stream.is_read() {
+            return Err(Failure::of(
+                "7.left",
+                "The page was left (`pagehide`) and the stream is still open.",
+            ));
+        }
+        quiet(&mut server, away, "7.left", "The page was left; nobody should ask for prices").await?;
+        bench.note("the page is restored");
+        page.return_to();
+        stream = ticker.opens_again(&mut server, "7.left", "The page was restored (`pageshow`)").await?;
+        ticker.goes_on(&mut stream).await?;
+    }
+    one_stream(&mut server).await
+}
+
+async fn todo_7_hidden_while_waiting(bench: Bench) -> Result<(), Failure> {
+    say_nothing_of_status(&bench);
+    let ticker = Ticker::new(&bench);
+    let mut server = bench.script();
+    let page = ticker.watch()?;
+    let mut asked =
+        server.request("The client asked for nothing").await.map_err(|failure| failure.or_of("5.one"))?;
+    asked.status(503);
+    let refusal = ticker.asks(&mut server, Answer::Status(503)).await?;
+    page.set_visibility(true);
+    bench.wait_ms(100).await;
+    page.set_visibility(false);
+    // Shown again while it waits, the client may come back at once or when its time has come.
+    (asked, _) = ticker.comes_back(&mut server, refusal, (0, 30_000), "7.visible").await?;
+    let mut stream = asked.stream();
+    ticker.goes_on(&mut stream).await?;
+    one_stream(&mut server).await?;
+    if bench.is_plain() {
+        return Ok(());
+    }
+    // Again, and again: until a wait is longer than the tab is hidden.
+    page.set_visibility(true);
+    let hidden = bench.now();
+    stream.end();
+    asked = server.request("The stream ended; the browser should be back").await?;
+    while bench.now().since(hidden) < 61_000 {
+        refuse(&bench, asked, bench.pick(&FATAL));
+        let refusal = ticker.asks(&mut server, Answer::Status(503)).await?;
+        let left = 61_000_u64.saturating_sub(refusal.since().since(hidden));
+        match tokio::time::timeout(
+            Duration::from_millis(left),
+            server.request_within(Duration::from_secs(60), ""),
+        )
+        .await
+        {
+            Ok(back) => asked = back?,
+            Err(_) => break,
+        }
+    }
+    quiet(
+        &mut server,
+        300,
+        "7.hidden",
+        "The tab has been hidden for more than 61 s; the wait to come back should have ended with the stream, but the client asks",
+    )
+    .await?;
+    page.set_visibility(false);
+    let mut stream = ticker.opens_again(&mut server, "7.visible", "The tab is visible again").await?;
+    ticker.goes_on(&mut stream).await?;
+    one_stream(&mut server).await
+}
+
+async fn todo_7_shown_while_reconnecting(bench: Bench) -> Result<(), Failure> {
+    say_nothing_of_status(&bench);
+    bench.show_request_headers(&["last-event-id"]);
+    let ticker = Ticker::new(&bench);
+    let mut server = bench.script();
+    let page = ticker.watch()?;
+    let stream = ticker.opened_with_two_prices(&mut server).await?;
+    stream.end();
+    bench.wait_ms(bench.pick(&[500, 50, 2_000])).await;
+    bench.note("hidden for a moment while the browser is reconnecting");
+    page.set_visibility(true);
+    bench.wait_ms(bench.pick(&[500, 100, 900])).await;
+    page.set_visibility(false);
+    let again = server.request("The stream ended; the browser should be back after 3 s").await?;
+    let last = ticker.seen().map(|id| id.to_string());
+    if again.header("last-event-id") != last.as_deref() {
+        return Err(Failure::of(
+            "7.still-there",
+            "The browser was reconnecting when the tab was shown again, and the client opened another EventSource: a stream that is CONNECTING is still there.",
+        ));
+    }
+    let mut stream = again.stream();
+    ticker.goes_on(&mut stream).await?;
+    one_stream(&mut server).await
+}
+
+async fn todo_7_away_while_asking(bench: Bench) -> Result<(), Failure> {
+    say_nothing_of_status(&bench);
+    let ticker = Ticker::new(&bench);
+    let mut server = bench.script();
+    let page = ticker.watch()?;
+    let mut stream = ticker.opened_with_two_prices(&mut server).await?;
+    for (hides, back_first) in [(false, false), (true, true), (true, false), (false, true)] {
+        stream.end();
+        let again = server.request("The stream ended; the browser should be back after 3 s").await?;
+        again.status(bench.pick(&FATAL));
+        let lost = bench.until(AT_ONCE, "The answer was lost.", || {
+            bench.last_moment(|moment| matches!(moment.what, What::Response { status, .. } if status != 200))
+        });
+        let question = ticker.question(&mut server, lost.await?).await?;
+        let (clause, because) = if hides {
+            bench.note("hidden for 70 s while the question is in transit");
+            page.set_visibility(true);
+            bench.wait_s(70).await;
+            ("7.visible", "The tab is visible again")
+        } else {
+            bench.note("left for 5 s while the question is in transit");
+            page.leave();
+            bench.wait_s(5).await;
+            ("7.left", "The page was restored")
+        };
+        let back = || if hides { page.set_visibility(false) } else { page.return_to() };
+        let mut question = Some(question);
+        if !back_first {
+            question.take().and_then(|question| reply(question, 503));
+            let (clause, words) = if hides {
+                (
+                    "7.hidden",
+                    "The tab is hidden and its stream closed; the answer to a question that was asked before must open none",
+                )
+            } else {
+                (
+                    "7.left",
+                    "The page was left; the answer to a question that was asked before must open no stream",
+                )
+            };
+            quiet(&mut server, 35, clause, words).await?;
+        }
+        back();
+        stream = ticker.opens_again(&mut server, clause, because).await?;
+        bench.wait_ms(100).await;
+        // A client may have aborted the question meanwhile: then nobody hears this.
+        question.take().and_then(|question| reply(question, 503));
+        quiet(
+            &mut server,
+            35,
+            "7.never-two",
+            "One stream is open, and the answer to a question that was asked before it makes the client open another: after `await`, `source` may be a new one, or none",
+        )
+        .await?;
+        ticker.goes_on(&mut stream).await?;
+    }
+    one_stream(&mut server).await
+}
+
+async fn todo_7_the_market_is_closed(bench: Bench) -> Result<(), Failure> {
+    say_nothing_of_status(&bench);
+    let ticker = Ticker::new(&bench);
+    let mut server = bench.script();
+    let page = ticker.watch()?;
+    let stream = ticker.opened_with_two_prices(&mut server).await?;
+    stream.end();
+    let again = server.request("The stream ended; the browser should be back after 3 s").await?;
+    again.status(204);
+    ticker.asks(&mut server, Answer::Status(204)).await?;
+    bench.wait_ms(100).await;
+    for seconds in [10, 300] {
+        bench.note(&format!("hidden for {seconds} s, then visible"));
+        page.set_visibility(true);
+        bench.wait_s(seconds).await;
+        page.set_visibility(false);
+        quiet(
+            &mut server,
+            60,
+            "7.stays-closed",
+            "The market has closed; to look at the page again does not open it",
+        )
+        .await?;
+    }
+    bench.note("the page is left, and restored");
+    page.leave();
+    bench.wait_s(10).await;
+    page.return_to();
+    quiet(&mut server, 60, "7.stays-closed", "The market has closed; to restore the page does not open it")
+        .await
+}
+
+async fn todo_7_away_at_any_moment(bench: Bench) -> Result<(), Failure> {
+    let market = Market::open(&bench);
+    let _page = market.watch()?;
+    let failed = RefCell::new(None);
+    let watching = async {
+        let outcome = watch_the_absence(&bench, &market).await;
+        failed.replace(outcome.err());
+        std::future::pending::<()>().await;
+    };
+    let playing = async {
+        through_a_restart(&market).await;
+        bench.wait_s(60).await;
+        market.publish(1);
+        bench.wait_s(40).await;
+    };
+    tokio::select! {
+        biased;
+        () = playing => {}
+        () = watching => {}
+    }
+    if let Some(failure) = failed.take() {
+        return Err(failure);
+    }
+    market.expect_never_two("7.never-two")?;
+    market.expect_all(false, "7.visible")
+}
+
+/// What a client does, and does not, while it is disturbed by somebody who looks away.
+async fn watch_the_absence(bench: &Bench, market: &Market) -> Result<(), Failure> {
+    let requests = || {
+        bench
+            .recording()
+            .iter()
+            .filter(|(_, moment)| is_request(moment) || moment.what == What::Refused)
+            .count()
+    };
+    let (from, until, clause, away) = match bench.disturbed().await {
+        Disturbance::HideLong => (61_000, 69_900, "7.hidden", "The tab has been hidden for 61 s"),
+        Disturbance::Leave => (100, 4_900, "7.left", "The page was left"),
+        _ => return Ok(()),
+    };
+    bench.wait_ms(from).await;
+    if market.is_watched() {
+        return Err(Failure::of(clause, format!("{away}, and its stream is still open.")));
+    }
+    let before = requests();
+    bench.wait_ms(until - from).await;
+    if requests() > before {
+        return Err(Failure::of(
+            clause,
+            format!("{away}; the client must ask for nothing until somebody looks again."),
+        ));
+    }
+    bench.wait_ms(1_100).await;
+    if requests() == before {
+        let clause = if clause == "7.hidden" { "7.visible" } else { clause };
+        return Err(Failure::of(
+            clause,
+            "Somebody looks again; the client should open a stream at once, and asked for nothing within a second.",
+        ));
+    }
+    Ok(())
+}
+
+async fn todo_7_aborted_at_any_moment(bench: Bench) -> Result<(), Failure> {
+    let market = Market::open(&bench);
+    let page = market.watch()?;
+    bench.wait_ms(100).await;
+    market.publish(2);
+    for seconds in [10, 70] {
+        bench.wait_ms(100).await;
+        bench.note("hidden");
+        page.set_visibility(true);
+        bench.wait_s(seconds).await;
+        bench.note("visible again");
+        page.set_visibility(false);
+    }
+    bench.wait_ms(100).await;
+    bench.note("left");
+    page.leave();
+    bench.wait_s(5).await;
+    bench.note("restored");
+    page.return_to();
+    bench.wait_ms(100).await;
+    market.publish(1);
+    bench.wait_s(90).await;
+    invariant::silent_after_abort(&bench, "7.aborted")?;
+    let aborted = bench.disturbance().is_some();
+    if aborted && market.is_watched() {
+        return Err(Failure::of("7.aborted", "The signal was aborted, and a stream is still open."));
+    }
+    market.expect_all(aborted, "7.visible")
+}
+
+/// The tab is hidden, and its stream is closed after 60 to 61 s.
+async fn hidden_until_closed(bench: &Bench, page: &Page, stream: &Stream) -> Result<(), Failure> {
+    let hidden = bench.now();
+    page.set_visibility(true);
+    bench.wait_ms(59_900).await;
+    if !stream.is_read() {
+        return Err(Failure::of(
+            "7.not-before",
+            "The tab has been hidden for less than 60 s, and its stream is closed.",
+        ));
+    }
+    bench.wait_ms(1_100).await;
+    if stream.is_read() {
+        return Err(Failure::of(
+            "7.hidden",
+            "The tab has been hidden for 61 s and the stream is still open.",
+        ));
+    }
+    bench.tell_as_window(hidden, (60_000, 61_000), |moment| moment.what == What::Abort);
+    Ok(())
+}
+
+async fn one_stream(server: &mut Script) -> Result<(), Failure> {
+    quiet(
+        server,
+        30,
+        "7.never-two",
+        "One stream is open and the client asks for another: does a timer go on that should bring it back, after the page had opened one?",
+    )
+    .await
+}
+
+async fn quiet(
+    server: &mut Script,
+    seconds: u64,
+    clause: &'static str,
+    otherwise: &str,
+) -> Result<(), Failure> {
+    server.quiet(Duration::from_secs(seconds), otherwise).await.map_err(|failure| failure.or_of(clause))
+}
+
+/// What `status` is told while nobody looks is open.
+fn say_nothing_of_status(bench: &Bench) {
+    bench.leave_out(|moment| matches!(&moment.what, What::Said(label, _) if label == "status"));
+}
