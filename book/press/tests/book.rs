@@ -136,6 +136,29 @@ fn a_book_with_everything_is_built() {
 }
 
 #[test]
+fn a_clone_with_crlf_makes_the_same_book() {
+    let chapter = "---\nlede: What it is about.\n---\n# One { #one }\n\n> [!TIP] \"`Handler` is not satisfied\"\n> A guard is alive.\n\n\
+                   | The feed | What it gives |\n|---|---|\n| `filter` | `filter(\\|update\\| ready(true))` |\n\n\
+                   ```rust\n{{#include ../../labs/lib.rs:todo_1}}\n```\n\n```transcript\n{{#include ../../labs/cut.snap}}\n```\n";
+    let page = |crlf: bool| {
+        let repository = Repository::new(&[("01-first.md", chapter)]);
+        if crlf {
+            for file in ["book/src/01-first.md", "labs/lib.rs", "labs/cut.snap"] {
+                let path = repository.0.path().join(file);
+                let text = fs::read_to_string(&path).unwrap();
+                fs::write(path, text.replace('\n', "\r\n")).unwrap();
+            }
+        }
+        repository.build().unwrap_or_else(|error| panic!("{error}"));
+        repository.page("01-first.html").replace("\r\n", "\n")
+    };
+    let plain = page(false);
+    assert!(plain.contains("<code>filter(|update| ready(true))</code>"), "{plain}");
+    assert!(plain.contains("<code>Handler</code> is not satisfied"), "{plain}");
+    assert_eq!(plain, page(true));
+}
+
+#[test]
 fn an_element_to_play_with_holds_markdown_and_the_page_knows_its_module() {
     let chapter = "# Bytes { #bytes }\n\nWords.\n\n<ws-frame>\n\n| a | b |\n|---|---|\n| `81` | c |\n\n</ws-frame>\n\n```transcript\n     0 ms  note             \"one\"\n     1 ms  note             two\n     2 ms  page             status: \"<b>\"\n```\n";
     let repository = Repository::new(&[("06-bytes.md", chapter)]);
