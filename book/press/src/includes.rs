@@ -70,7 +70,6 @@ pub(crate) fn look_up(root: &Path, folder: &Path, target: &str) -> Result<Part, 
     }
     let text =
         std::fs::read_to_string(&full).map_err(|error| format!("`{file}` cannot be included: {error}."))?;
-    let text = text.replace("\r\n", "\n");
     let Some(range) = range.filter(|range| !range.is_empty()) else {
         return Ok(Part { file, lines: None, text });
     };

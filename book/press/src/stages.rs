@@ -32,9 +32,7 @@ impl Preprocessor for Check {
             };
             let shown = source.folder.join(&file);
             let mut report = Reporter::new(&shown, &mut faults);
-            // Git may check out CRLF.
-            let text = chapter.content.replace("\r\n", "\n");
-            let (content, page) = source.checked(&file, &text, &mut report);
+            let (content, page) = source.checked(&file, &chapter.content, &mut report);
             chapter.content = content;
             pages.insert(file, page);
         });
