@@ -52,6 +52,12 @@ impl Ask {
         self.header("content-type", media_type)
     }
 
+    /// Sends a body without saying what it is.
+    pub fn bytes(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
     /// Sends the request on a connection of its own and waits for the head of the answer.
     ///
     /// # Errors
