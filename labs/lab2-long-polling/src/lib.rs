@@ -45,9 +45,11 @@ async fn updates(State(feed): State<Feed>, position: Result<Query<Position>, Que
 }
 // ANCHOR_END: app
 
-/// TODO 1: Everything that is newer than the cursor, oldest first, as
-/// `{ "epoch": "1", "updates": [{ "seq": 3, "data": { … } }, …] }`.
-/// Nothing if there is nothing newer.
+/// TODO 1: Whatever is newer than the cursor is answered at once: all of it,
+/// each update once, oldest first.
+///
+/// `{ "epoch": "1", "updates": [{ "seq": 3, "data": { … } }, …] }`, as JSON;
+/// `None` if there is nothing newer.
 ///
 /// # Errors
 /// What the feed says when it cannot tell what came after the cursor.
@@ -58,9 +60,12 @@ async fn newer(feed: &Feed, cursor: &Cursor) -> Result<Option<Response>, Missed>
     // ANCHOR_END: todo_1
 }
 
-/// TODO 2: There is nothing newer yet: wait. `bell` hears every update that is
-/// published. Answer as soon as there is something `newer`; after [`HOLD`]
-/// answer 204.
+/// TODO 2: With nothing newer the request waits: for the next update, or for 25
+/// to 30 s and a 204.
+///
+/// `bell.recv().await` gives every update that is published from now on, one
+/// after the other, and `None` once the market has closed. Answer as soon as
+/// there is something [`newer`]; after [`HOLD`] answer 204.
 ///
 /// # Errors
 /// As [`newer`].
@@ -71,8 +76,10 @@ async fn hold(feed: &Feed, cursor: &Cursor, mut bell: Subscription) -> Result<Re
     // ANCHOR_END: todo_2
 }
 
-/// TODO 3: Look into the log, or wait. Reading the log takes time, and the
-/// market does not wait: what is published meanwhile must not be slept over.
+/// TODO 3: Reading the log takes time: what is published before, during or
+/// after it is answered at once, and once.
+///
+/// What is published between a look and a subscription is heard by nobody.
 ///
 /// # Errors
 /// As [`newer`].
@@ -85,10 +92,13 @@ async fn answer(feed: &Feed, cursor: &Cursor) -> Result<Response, Missed> {
     // ANCHOR_END: todo_3
 }
 
-/// TODO 4: The client has missed something, and must know. 410 when the log
-/// no longer goes back to its cursor, 409 when its cursor is of another log;
-/// both are a [`problem`] with the position where the log stands now, as
-/// `epoch` and `seq`.
+/// TODO 4: 410 for a cursor that the log no longer goes back to, 409 for one of
+/// another log, both with the position where the log stands now; a request that
+/// is over leaves no subscription behind.
+///
+/// Both are a [`problem`] with the members `epoch` and `seq`: [`Feed::epoch`]
+/// and [`Feed::head`], the name of the log (a `&str`) and the number of its
+/// newest update (a `u64`). The last part is about how you wait.
 fn refuse(feed: &Feed, missed: &Missed) -> Response {
     // ANCHOR: todo_4
     let _ = (feed, missed);

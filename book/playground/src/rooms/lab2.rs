@@ -6,6 +6,8 @@ use super::{Heads, Room, snapshots};
 
 #[path = "../../../../labs/lab2-long-polling/tests/checks/client.rs"]
 mod client;
+#[path = "../../../../labs/lab2-long-polling/tests/checks/world.rs"]
+mod world;
 
 /// The lab, as far as the page can grade it: what is
 /// said of it here is what the lab says itself; `tests/labs.rs` sees to that.
@@ -23,11 +25,15 @@ pub(crate) const ROOM: Room = Room {
     snapshots: snapshots!["lab2-long-polling":
         todo_5_shows_updates,
         todo_5_a_slow_answer,
+        todo_5_answer_after_answer,
         todo_6_three_visitors,
         todo_6_more_and_more_patient,
         todo_6_what_is_a_failure,
         todo_6_a_show_that_throws,
         todo_6_offline,
+        todo_6_online_again,
+        todo_6_again_and_again,
+        todo_6_in_a_row,
         todo_7_gone,
         todo_7_another_log,
         todo_7_stopped_while_asking,

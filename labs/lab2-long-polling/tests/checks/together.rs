@@ -4,10 +4,12 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 
 use feed::Feed;
 use grader::{
-    Bench, Check, Failure, Mark, scene,
+    Bench, Check, Disturbance, Failure, Mark, invariant, scene, sweep,
     wire::{Moment, Place, What, When, transcript::Data},
 };
 use serde_json::{Value, json};
+
+use super::world;
 
 pub(crate) const BOTH_HALVES: Check = Check {
     name: "both_halves_meet",
@@ -18,25 +20,34 @@ pub(crate) const BOTH_HALVES: Check = Check {
     scenes: &[
         scene!(
             both_halves_through_a_cut,
-            "Orders are filled, one by one. The line is cut while two more are on their way."
+            "Orders are filled, one by one. The connection is cut while two more are in transit."
         ),
         scene!(
             both_halves_restarted,
             "The server is restarted under a visitor, with a log that begins at 1."
         ),
-        scene!(both_halves_three_visitors, "Three visitors watch; all their lines are cut, again and again."),
+        scene!(
+            both_halves_three_visitors,
+            "Three visitors watch; all their connections are cut, again and again."
+        ),
+        sweep!(
+            both_halves_whatever_happens,
+            [],
+            [Disturbance::Cut, Disturbance::Offline, Disturbance::Close],
+            "Orders are filled while something happens to the network, the page or the market."
+        ),
     ],
 };
 
 async fn both_halves_through_a_cut(bench: Bench) -> Result<(), Failure> {
-    let feed = Feed::named(&name(&bench), 100);
+    let feed = Feed::named(&world::log_name(&bench), 100);
     bench.serve(lab2::app(feed.clone()));
     watch(&bench, None)?;
     bench.wait_s(1).await;
     for _ in 0..2 {
         fill(&bench, &feed, 1).await;
     }
-    bench.note("two orders are filled, and the line is cut");
+    bench.note("two orders are filled, and the connection is cut");
     let cut = bench.now();
     publish(&bench, &feed).await;
     publish(&bench, &feed).await;
@@ -47,7 +58,7 @@ async fn both_halves_through_a_cut(bench: Bench) -> Result<(), Failure> {
 }
 
 async fn both_halves_restarted(bench: Bench) -> Result<(), Failure> {
-    let feed = Feed::named(&name(&bench), 100);
+    let feed = Feed::named(&world::log_name(&bench), 100);
     bench.serve(lab2::app(feed.clone()));
     watch(&bench, None)?;
     bench.wait_s(1).await;
@@ -74,18 +85,18 @@ async fn both_halves_three_visitors(bench: Bench) -> Result<(), Failure> {
     let went_well = Rc::new(Cell::new(false));
     let well = went_well.clone();
     bench.leave_out(move |moment| well.get() && !matches!(moment.what, What::Note(_)));
-    let feed = Feed::named(&name(&bench), 100).with_read_delay(Duration::from_millis(40));
+    let feed = Feed::named(&world::log_name(&bench), 100).with_read_delay(Duration::from_millis(40));
     bench.serve(lab2::app(feed.clone()));
     let visitors = ['A', 'B', 'C'];
     for client in visitors {
         watch(&bench, Some(client))?;
     }
     bench.wait_ms(500).await;
-    for round in 0..30 {
+    for round in 0..15 {
         publish(&bench, &feed).await;
         bench.wait_ms(bench.draw(120)).await;
-        if round % 10 == 5 {
-            bench.note("their lines are cut");
+        if round % 6 == 3 {
+            bench.note("their connections are cut");
             bench.cut().await;
         }
     }
@@ -101,8 +112,47 @@ async fn both_halves_three_visitors(bench: Bench) -> Result<(), Failure> {
         )));
     }
     went_well.set(true);
-    bench.note("thirty orders, shown to all three, each once, in order");
+    bench.note("fifteen orders, shown to all three, each once, in order");
     Ok(())
+}
+
+async fn both_halves_whatever_happens(bench: Bench) -> Result<(), Failure> {
+    let feed = Feed::named(&world::log_name(&bench), 100).with_read_delay(Duration::from_millis(40));
+    bench.serve(lab2::app(feed.clone()));
+    watch(&bench, None)?;
+    let filling = async {
+        for wait in [300, 20] {
+            bench.wait_ms(wait).await;
+            publish(&bench, &feed).await;
+        }
+        bench.wait_s(1).await;
+        settle(&bench).await;
+        publish(&bench, &feed).await;
+        bench.wait_s(1).await;
+        settle(&bench).await;
+    };
+    let closing = async {
+        if bench.disturbed().await != Disturbance::Close {
+            return std::future::pending().await;
+        }
+        feed.close();
+        bench.wait_s(8).await;
+        feed.reopen();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = filling => {}
+        () = closing => {}
+    }
+    expect_all(&bench, &[&feed], None).await?;
+    invariant::one_at_a_time(&bench, "5.one", is_request)
+}
+
+/// Waits until whatever happened is over, and the longest wait or hold is, too.
+async fn settle(bench: &Bench) {
+    if let Some((_, at)) = bench.disturbance() {
+        bench.wait_ms(75_000_u64.saturating_sub(bench.now().since(at))).await;
+    }
 }
 
 fn watch(bench: &Bench, client: Option<char>) -> Result<(), Failure> {
@@ -133,21 +183,24 @@ async fn fill(bench: &Bench, feed: &Feed, count: usize) {
 }
 
 async fn publish(bench: &Bench, feed: &Feed) -> u64 {
-    let symbol = ["BBCA", "BMRI", "GOTO", "TLKM"][bench.draw(4) as usize];
-    feed.publish(json!({ "symbol": symbol, "price": 5_000 + 25 * bench.draw(100) })).await.seq
+    feed.publish(world::order(bench)).await.seq
 }
 
 /// The client comes back, and has heard what there is.
 async fn come_back(bench: &Bench, lost: Mark) -> Result<(), Failure> {
     let back = |moment: &&Moment| is_request(moment) && bench.clock(moment) >= lost;
     let (at, came) = bench
-        .until(Duration::from_secs(60), "The line was lost, and nobody came back within a minute.", || {
-            let moments = bench.moments();
-            let at = moments.iter().position(|moment| back(&moment))?;
-            Some((at, bench.clock(&moments[at])))
-        })
+        .until(
+            Duration::from_secs(60),
+            "The connection was lost, and nobody came back within a minute.",
+            || {
+                let moments = bench.moments();
+                let at = moments.iter().position(|moment| back(&moment))?;
+                Some((at, bench.clock(&moments[at])))
+            },
+        )
         .await?;
-    // The wait begins when the line is known to be lost.
+    // The wait begins when the connection is known to be lost.
     let known = bench.last_moment(|moment| moment.what == What::Cut).unwrap_or(lost);
     bench.leave_open(known, (0, 500), is_request);
     canonical(bench);
@@ -214,12 +267,6 @@ fn canonical(bench: &Bench) {
 
 fn is_request(moment: &Moment) -> bool {
     matches!(moment.what, What::Request { .. })
-}
-
-/// A log with a name that nobody can know beforehand.
-fn name(bench: &Bench) -> String {
-    let day = ["monday", "tuesday", "wednesday", "thursday", "friday"][bench.draw(5) as usize];
-    format!("{day}-{}", 1 + bench.draw(9))
 }
 
 /// The page has shown everything that was published, once and in order.
