@@ -46,6 +46,14 @@ impl Ask {
         self
     }
 
+    /// Asks a host of this name (and port) instead of `lab.test`.
+    pub fn host(mut self, host: &str) -> Self {
+        if let (Some(headers), Ok(host)) = (self.request.headers_mut(), host.parse()) {
+            headers.insert(header::HOST, host);
+        }
+        self
+    }
+
     /// Sends a body.
     pub fn body(mut self, media_type: &str, body: impl Into<Bytes>) -> Self {
         self.body = body.into();

@@ -28,8 +28,7 @@ use crate::{
     SEEDS, Sources,
     check::{Check, Compared, Failure, Finding, Lab, Played, SWEPT, Scene, Standing, Verdict},
     class, page,
-    report::{Report, Said, Voice},
-    snapshot::snapshot_transcript,
+    report::{Report, Said, Voice, snapshot_transcript},
     tape::{CLIENT, Pulse},
 };
 
@@ -399,7 +398,6 @@ fn run_failed(check: &Check, sentence: String) -> Verdict {
         observed: Transcript::default(),
         failure: Some(Failure::broken(sentence)),
         console: Vec::new(),
-        ended: 0,
         disturbed: None,
     };
     Verdict { check: check.name, standing: Standing::Failed(Box::new(finding)) }

@@ -27,7 +27,6 @@ mod report;
 mod script;
 mod serve;
 mod session;
-mod snapshot;
 mod socket;
 #[cfg(feature = "insta")]
 mod store;
@@ -46,14 +45,11 @@ pub use bench::Bench;
 pub use check::{Check, Compared, Failure, Finding, Lab, Play, Played, SEEDS, Scene, Standing, Verdict};
 pub use client::{Answer, Ask, Event, EventStream, Item};
 pub use net::{Lane, Line};
-#[doc(hidden)]
-pub use page::begin_trial;
 pub use page::{Page, PageError, Place, Sources, Spent, Storm};
 pub use region::{fingerprint, regions};
-pub use report::{Report, Said, Voice};
+pub use report::{Report, Said, Voice, snapshot_transcript};
 pub use script::{Asked, Script, Stream};
 pub use session::Session;
-pub use snapshot::snapshot_transcript;
 pub use socket::{Heard, Socket};
 pub use sweep::Disturbance;
 pub use tape::{Mark, Pulse, Tape};

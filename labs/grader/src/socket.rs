@@ -128,6 +128,12 @@ impl Socket {
         self.side.is_silent.store(true, Ordering::Relaxed);
     }
 
+    /// From now on nothing is read: the network's buffers fill up, and then the other side has to wait before it writes.
+    pub fn stop_reading(&self) {
+        // The half that reads is kept by the connection; only the task that empties it ends.
+        self.reading.abort();
+    }
+
     /// The next thing that the other side says within `patience`; nothing if the time is over or the connection is.
     pub async fn next(&mut self, patience: Duration) -> Option<Heard> {
         if self.ended {

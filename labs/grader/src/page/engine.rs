@@ -17,7 +17,7 @@ use wire::sse::Item;
 use super::{
     Arrival, Spent,
     error::{PageError, Place, Storm},
-    host::{self, Host, here},
+    host::{Host, here},
     loader::{self, Names, Texts},
     socket::Signal,
 };
@@ -31,8 +31,6 @@ const FUEL: u64 = 300 * INTERRUPT;
 const INTERRUPT: u64 = 10_000;
 /// So many callers of what was stopped are named.
 const CALLERS: usize = 3;
-/// How much more of it a task may burn that tries the page.
-const TRIAL: u64 = 20;
 /// How many microtasks one task may run.
 const MICROTASKS: u32 = 100_000;
 /// How many more run at most while the engine looks where they come from.
@@ -59,13 +57,8 @@ pub(crate) fn allow_deep_stack() {
     STACK_LIMIT.set(DEEP_STACK);
 }
 
-/// A rejected promise, its reason, and where it was rejected if the reason itself cannot say.
-#[derive(Clone)]
-struct Rejected {
-    promise: Persistent<Value<'static>>,
-    reason: Persistent<Value<'static>>,
-    place: Place,
-}
+/// A rejected promise and its reason.
+type Rejected = (Persistent<Value<'static>>, Persistent<Value<'static>>);
 
 /// What became of promises that were rejected while nothing handled them (HTML § 8.1.4.7).
 #[derive(Default)]
@@ -82,8 +75,7 @@ impl Rejections {
     /// Something handles this promise from now on.
     fn handled<'js>(&mut self, ctx: &Ctx<'js>, promise: &Value<'js>) {
         let find = |list: &[Rejected]| {
-            list.iter()
-                .position(|entry| entry.promise.clone().restore(ctx).is_ok_and(|other| other == *promise))
+            list.iter().position(|(other, _)| other.clone().restore(ctx).is_ok_and(|other| other == *promise))
         };
         if let Some(index) = find(&self.new) {
             self.new.remove(index);
@@ -153,9 +145,8 @@ impl Engine {
                 if is_handled {
                     rejections.handled(&ctx, &promise);
                 } else {
-                    let place = if reason.is_object() { Place::default() } else { here(&ctx) };
-                    let (promise, reason) = (Persistent::save(&ctx, promise), Persistent::save(&ctx, reason));
-                    rejections.new.push(Rejected { promise, reason, place });
+                    let entry = (Persistent::save(&ctx, promise), Persistent::save(&ctx, reason));
+                    rejections.new.push(entry);
                 }
             },
         )));
@@ -396,15 +387,10 @@ impl Engine {
         }
         tasks.at_instant += 1;
         let count = tasks.at_instant;
-        self.host.is_crowded.set(count > TASKS_AT_ONE_INSTANT / 2);
-        if count > TASKS_AT_ONE_INSTANT && !self.host.is_trial {
-            let place = self.host.crowd.take();
-            self.host.fail(match self.host.has_aborted() {
-                true => PageError::AfterAbort { place },
-                false => PageError::Storm { count, what: Storm::Tasks, place },
-            });
+        if count > TASKS_AT_ONE_INSTANT {
+            self.host.fail(PageError::Storm { count, what: Storm::Tasks, place: Place::default() });
         }
-        count > TASKS_AT_ONE_INSTANT && !self.host.is_trial
+        count > TASKS_AT_ONE_INSTANT
     }
 
     fn may_begin(&self) -> bool {
@@ -418,7 +404,7 @@ impl Engine {
     /// A new task begins, with a full tank.
     fn begin(&self) {
         self.tasks.borrow_mut().total += 1;
-        self.host.fuel.set(if self.host.is_trial { FUEL * TRIAL } else { FUEL });
+        self.host.fuel.set(FUEL);
         self.host.tape.pulse().turn_to(CLIENT);
     }
 
@@ -465,10 +451,7 @@ impl Engine {
             }
         }
         let place = self.host.found.take().unwrap_or_default();
-        self.host.fail(match self.host.has_aborted() {
-            true => PageError::AfterAbort { place },
-            false => PageError::Microtasks { place },
-        });
+        self.host.fail(PageError::Microtasks { place });
     }
 
     /// Runs one microtask; false where there is none.
@@ -491,7 +474,7 @@ impl Engine {
             rejections.reported.drain(..surplus);
             (new, std::mem::take(&mut rejections.handled_late))
         };
-        for Rejected { promise, reason, .. } in late {
+        for (promise, reason) in late {
             self.run(|ctx| {
                 let (promise, reason) = (promise.restore(ctx)?, reason.restore(ctx)?);
                 match self.dispatch.borrow().clone() {
@@ -499,27 +482,23 @@ impl Engine {
                     None => Ok(()),
                 }
             });
-            self.microtasks();
         }
-        for Rejected { promise, reason, place } in new {
+        for (promise, reason) in new {
             if !self.host.is_alive() {
                 return;
             }
             self.run(|ctx| {
                 let (promise, reason) = (promise.restore(ctx)?, reason.restore(ctx)?);
                 let dispatch = self.dispatch.borrow().clone();
-                // Nothing where the client has dealt with it; else the stack of what asked, if anybody knows.
-                let stack: Option<String> = match dispatch {
-                    Some(dispatch) => dispatch.restore(ctx)?.call(("rejection", promise, reason.clone()))?,
-                    None => Some(String::new()),
-                };
-                if let Some(stack) = stack {
-                    let mut error = classify(ctx, &self.host, caught(reason), Surfaced::Rejected);
-                    if let PageError::Rejection { place: its, .. } = &mut error
-                        && !its.is_known()
-                    {
-                        *its = if place.is_known() { place } else { Place::from_stack(&stack) };
+                let is_prevented = match dispatch {
+                    Some(dispatch) => {
+                        let dispatch = dispatch.restore(ctx)?;
+                        dispatch.call(("rejection", promise, reason.clone()))?
                     }
+                    None => false,
+                };
+                if !is_prevented {
+                    let error = classify(ctx, &self.host, caught(reason), Surfaced::Rejected);
                     self.host.fail(error);
                 }
                 Ok(())
@@ -584,17 +563,7 @@ fn classify(ctx: &Ctx<'_>, host: &Host, problem: CaughtError<'_>, surfaced: Surf
     let stack = text("stack").unwrap_or_default();
     let place = Place::from_stack(&stack);
     let name = text("name");
-    let mut message = text("message");
-    if name.as_deref() == Some("SyntaxError")
-        && stack.contains("<input>:")
-        && let Some(message) = &mut message
-        && !message.contains("JSON")
-    {
-        message.push_str(" (this is not valid JSON)");
-    }
-    if was_stopped && host.aborts() > host::LOOP {
-        return PageError::AfterAbort { place };
-    }
+    let message = text("message");
     if was_stopped {
         let callers = Place::frames(&stack).skip(1).take(CALLERS).collect();
         return PageError::BusyLoop { place, callers };

@@ -5,6 +5,10 @@ use grader::Lab;
 mod client;
 mod crowd;
 mod server;
+mod todo_1;
+mod todo_2;
+mod todo_3;
+mod todo_4;
 mod todo_5;
 mod todo_6;
 mod todo_7;
@@ -21,10 +25,10 @@ pub(crate) const LAB: Lab = Lab {
     contract: include_str!("../../contract.md"),
     start: include_str!("../start.txt"),
     checks: &[
-        server::TODO_1,
-        server::TODO_2,
-        server::TODO_3,
-        server::TODO_4,
+        todo_1::TODO_1,
+        todo_2::TODO_2,
+        todo_3::TODO_3,
+        todo_4::TODO_4,
         todo_5::TODO_5,
         todo_6::TODO_6,
         todo_7::TODO_7,

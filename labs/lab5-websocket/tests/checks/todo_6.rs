@@ -7,8 +7,11 @@ use grader::{
     wire::{Place, What, ws::Message},
 };
 
+use serde_json::json;
+
 use super::client::{
-    FILE, Floor, Loss, SOON, Told, close, expect_status, leave_out_leave, plain_or, say, shown, texts,
+    FILE, Floor, Loss, SOON, Told, close, expect_status, is_request, leave_out_leave, plain_or, say, shown,
+    texts,
 };
 use super::crowd::Crowd;
 
@@ -44,6 +47,7 @@ pub(crate) const TODO_6: Check = Check {
             ["6.not-by-open", "6.random", "6.reset"],
             "The floor cannot be reached, then it opens and closes at once; at last it lets Ann in, and is lost again."
         ),
+        scene!(todo_6_two_clients, ["6.random"], "Two clients cannot reach the floor, at the same time."),
         scene!(todo_6_silence, ["6.silence"], "For a quarter of an hour the floor says nothing."),
         scene!(
             todo_6_left_while_waiting,
@@ -109,6 +113,10 @@ async fn todo_6_with_more_patience(bench: Bench) -> Result<(), Failure> {
         } else {
             let mut socket = asked.upgrade().await?;
             floor.expect_join(&mut socket, "6.join").await?;
+            if round == 3 {
+                // Something is said, and it is not `joined`.
+                socket.send_json(&json!({ "type": "error", "reason": "The floor is full." }));
+            }
             close(&socket, plain_or(&bench, Some(1013), &[Some(1001), Some(1011), Some(1012), None]));
             socket.next(SOON).await;
             let lost = bench.last_moment(|moment| {
@@ -141,16 +149,20 @@ async fn todo_6_with_more_patience(bench: Bench) -> Result<(), Failure> {
 async fn todo_6_for_minutes(bench: Bench) -> Result<(), Failure> {
     let _told = Told::on(&bench);
     let mut floor = Floor::open(&bench);
-    let _page = floor.enter()?;
+    let page = floor.enter()?;
     let mut asked = floor.asked().await?;
     let mut longest = Vec::new();
-    for round in 0..9 {
+    for round in 0..plain_or(&bench, 9_u32, &[30]) {
+        if round == 2 && !bench.is_plain() {
+            // What the browser says of the network is not what the network does.
+            page.set_online(false);
+        }
         asked.status(503);
         bench.wait_ms(20).await;
         let lost = bench.last_moment(|moment| matches!(moment.what, What::Response { .. }));
         let waited;
         (asked, waited) =
-            floor.comes_back(lost.unwrap_or_else(|| bench.now()), round, Loss::NeverOpened).await?;
+            floor.comes_back(lost.unwrap_or_else(|| bench.now()), round.min(20), Loss::NeverOpened).await?;
         if round == 0 {
             floor.no_other_beside(2_000).await?;
         }
@@ -167,6 +179,46 @@ async fn todo_6_for_minutes(bench: Bench) -> Result<(), Failure> {
             ),
         ));
     }
+    Ok(())
+}
+
+async fn todo_6_two_clients(bench: Bench) -> Result<(), Failure> {
+    bench.leave_out(|moment| !matches!(moment.what, What::Note(_)));
+    let floor = Floor::open(&bench);
+    let _pages = [
+        floor.enter_as(bench.page_of('A', &["joinFloor"])?)?,
+        floor.enter_as(bench.page_of('B', &["joinFloor"])?)?,
+    ];
+    floor.server.answer_all(|asked| async move { asked.status(503) });
+    bench.wait_s(20).await;
+    let waits = |client| {
+        let asked: Vec<u64> = bench
+            .recording()
+            .into_iter()
+            .filter(|(_, moment)| is_request(moment) && moment.client == Some(client))
+            .map(|(at, _)| at)
+            .collect();
+        asked.windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>()
+    };
+    let (ann, bob) = (waits('A'), waits('B'));
+    if ann.len() < 3 || bob.len() < 3 {
+        return Err(Failure::of(
+            "6.returns",
+            "For 20 s the floor answered two clients with 503, and one of them did not come back three times.",
+        ));
+    }
+    // Their connections are not equally long.
+    if ann.iter().zip(&bob).take(3).all(|(ann, bob)| ann.abs_diff(*bob) <= 40) {
+        return Err(Failure::of(
+            "6.random",
+            format!(
+                "Two clients that lost the floor together came back together, three times: after {:?} ms and {:?} ms. What a client can compute is not random.",
+                &ann[..3],
+                &bob[..3]
+            ),
+        ));
+    }
+    bench.note("two clients that could not reach the floor did not come back together");
     Ok(())
 }
 

@@ -20,6 +20,7 @@ pub(crate) const TODO_7: Check = Check {
             ["7.once", "7.by-id"],
             "The floor says one message twice, and another one in the same words."
         ),
+        scene!(todo_7_any_id, ["7.by-id", "7.once"], "Messages with IDs of all kinds come twice each."),
         scene!(
             todo_7_said_again_later,
             ["7.once"],
@@ -38,8 +39,64 @@ fn said(id: &str, from: &str, text: &str) -> Value {
     json!({ "type": "said", "id": id, "from": from, "text": text })
 }
 
-/// IDs that a list of names, or an object, mixes up with something of its own.
-const IDS: [&str; 9] = ["__proto__", "constructor", "toString", "", "0", "00", "length", "BOB-1", "e\u{301}"];
+/// IDs that are easily taken for each other, or for something that every object has.
+const IDS: [&str; 18] = [
+    "__proto__",
+    "constructor",
+    "toString",
+    "hasOwnProperty",
+    "length",
+    "",
+    " ",
+    "0",
+    "00",
+    "-0",
+    "0.0",
+    "1e0",
+    "1",
+    "bob",
+    "BOB",
+    "bob ",
+    "\u{e9}",
+    "e\u{301}",
+];
+
+async fn todo_7_any_id(bench: Bench) -> Result<(), Failure> {
+    bench.leave_out(|moment| !matches!(moment.what, What::Note(_)));
+    let mut floor = Floor::open(&bench);
+    let _page = floor.enter()?;
+    let socket = floor.first().await?;
+    let first = bench.draw(IDS.len() as u64) as usize;
+    let ids: Vec<&str> = (0..IDS.len()).map(|place| IDS[(first + place) % IDS.len()]).collect();
+    for _ in 0..2 {
+        for id in &ids {
+            socket.send_json(&said(id, "Bob", "Sold."));
+        }
+    }
+    bench.wait_ms(100).await;
+    for id in ids {
+        let times = shown(&bench, "said").iter().filter(|message| message["id"] == *id).count();
+        match times {
+            1 => {}
+            0 => {
+                return Err(Failure::of(
+                    "7.by-id",
+                    format!(
+                        "The floor sent a message with the `id` {id:?}, which had never been shown, and `show` was not called: any string may be an `id`, and two that differ are two."
+                    ),
+                ));
+            }
+            more => {
+                return Err(Failure::of(
+                    "7.once",
+                    format!("A message with the `id` {id:?} came twice, and it was shown {more} times."),
+                ));
+            }
+        }
+    }
+    bench.note("messages with all kinds of IDs were shown once each");
+    Ok(())
+}
 
 async fn todo_7_said_twice(bench: Bench) -> Result<(), Failure> {
     let _told = Told::on(&bench);
@@ -47,16 +104,12 @@ async fn todo_7_said_twice(bench: Bench) -> Result<(), Failure> {
     let _page = floor.enter()?;
     let socket = floor.first().await?;
     let texts = texts(&bench, 2);
-    let first = bench.draw(IDS.len() as u64) as usize;
-    let id = |place: usize, plain: &str| {
-        if bench.is_plain() { plain.to_owned() } else { IDS[(first + 2 * place) % IDS.len()].to_owned() }
-    };
-    let [one, two, three] = [
-        said(&id(0, "bob-1"), "Bob", &texts[0]),
-        said(&id(1, "cid-1"), "Cid", &texts[1]),
-        said(&id(2, "bob-2"), "Bob", &texts[0]),
-    ];
-    for message in [&one, &two, &one, &three, &two] {
+    let [one, two, three] =
+        [said("bob-1", "Bob", &texts[0]), said("cid-1", "Cid", &texts[1]), said("bob-2", "Bob", &texts[0])];
+    // Whoever says it, and in whatever words: the `id` is the one that was shown.
+    let mut changed = said("", "Dan", &texts[1]);
+    changed["id"] = one["id"].clone();
+    for message in [&one, &two, &one, &three, &two, &changed] {
         bench.wait_ms(100).await;
         socket.send_json(message);
     }
@@ -77,6 +130,12 @@ async fn todo_7_said_twice(bench: Bench) -> Result<(), Failure> {
             format!(
                 "The floor sent {message}, whose `id` had never been shown, and `show` was not called: any string may be an `id`."
             ),
+        ));
+    }
+    if times(&changed) > 0 {
+        return Err(Failure::of(
+            "7.once",
+            format!("{one} was shown, and then {changed}: it has the same `id`, and is the same message."),
         ));
     }
     if times(&three) == 0 {

@@ -2,9 +2,9 @@
 
 import { AbortController, AbortSignal } from './abort.js';
 import { notAvailable } from './absent.js';
-import { Body, EMPTY_STATUSES, extract } from './body.js';
+import { Body, extract } from './body.js';
 import { Headers } from './headers.js';
-import { BASE_URL, ORIGIN, host, keepPlace, nextId, text } from './host.js';
+import { BASE_URL, ORIGIN, host, nextId, text } from './host.js';
 import { isRefused, otherServer, short } from './origin.js';
 import { ReadableStream } from './streams.js';
 import { URL } from './url.js';
@@ -131,6 +131,7 @@ export class Request extends Body {
   }
 }
 
+const EMPTY_STATUSES = [101, 103, 204, 205, 304];
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 let makeResponse;
@@ -153,7 +154,6 @@ export class Response extends Body {
     }
     this.#status = status;
     this.#statusText = init.statusText === undefined ? '' : String(init.statusText);
-    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(this.#statusText)) throw new TypeError('Invalid statusText');
     this.#headers = Headers._guarded(init.headers, 'response');
     if (body === null || body === undefined) return;
     if (EMPTY_STATUSES.includes(status)) {
@@ -177,7 +177,6 @@ export class Response extends Body {
   static error() {
     const response = new Response();
     response.#type = 'error';
-    response.#headers = Headers._guarded(undefined, 'immutable');
     response.#status = 0;
     return response;
   }
@@ -267,36 +266,31 @@ export const fetch = (input, init) =>
   new Promise((resolve, reject) => {
     const request = new Request(input, init);
     const { signal } = request;
-    // Made here, so that it names the place that asked.
-    const failure = new TypeError('Failed to fetch');
-    const fail = (reason) => {
-      keepPlace(reason, failure);
-      reject(reason);
-    };
     if (signal.aborted) {
-      host.aborted();
-      fail(signal.reason);
+      reject(signal.reason);
       return;
     }
     const call = `fetch('${short(request.url)}')`;
     if (isRefused(new URL(request.url), call)) {
-      reject(failure);
+      reject(new TypeError('Failed to fetch'));
       return;
     }
     if (request._isStreaming) {
       host.absent('fetch(url, { body: stream })', 'browsers send one over HTTP/2 only, if at all; send a string or bytes');
-      reject(failure);
+      reject(new TypeError('Failed to fetch'));
       return;
     }
     const id = nextId();
     const isManual = request.redirect === 'manual';
+    // Made here, so that it names the place that asked.
+    const failure = new TypeError('Failed to fetch');
     const { method } = request;
     const exchange = { resolve, reject, failure, isManual, method, call, stream: null, controller: null };
     pending.set(id, exchange);
     exchange.forget = signal._onAbort(() => {
       pending.delete(id);
       host.abort(id);
-      fail(signal.reason);
+      reject(signal.reason);
       exchange.controller?.error(signal.reason);
     });
     const send = (body) => {
@@ -386,9 +380,7 @@ export const onFailed = (id, elsewhere) => {
   if (!exchange) return;
   if (elsewhere) otherServer(`${exchange.call}, redirected to ${short(elsewhere)}`);
   if (exchange.controller) {
-    const broken = new TypeError('network error');
-    broken.stack = exchange.failure.stack;
-    exchange.controller.error(broken);
+    exchange.controller.error(new TypeError('network error'));
   } else {
     exchange.reject(exchange.failure);
   }
