@@ -95,36 +95,8 @@ impl Sources {
 /// and their frames never show in a stack trace.
 pub(super) const OWN: &str = "grader:";
 
-/// The page's browser part, by module name.
-const PRELUDE: &[(&str, &str)] = &[
-    ("grader:abort.js", include_str!("prelude/abort.js")),
-    ("grader:absent-members.js", include_str!("prelude/absent-members.js")),
-    ("grader:absent.js", include_str!("prelude/absent.js")),
-    ("grader:body.js", include_str!("prelude/body.js")),
-    ("grader:clock.js", include_str!("prelude/clock.js")),
-    ("grader:clone.js", include_str!("prelude/clone.js")),
-    ("grader:console.js", include_str!("prelude/console.js")),
-    ("grader:dom.js", include_str!("prelude/dom.js")),
-    ("grader:element.js", include_str!("prelude/element.js")),
-    ("grader:encoding.js", include_str!("prelude/encoding.js")),
-    ("grader:event-source.js", include_str!("prelude/event-source.js")),
-    ("grader:events.js", include_str!("prelude/events.js")),
-    ("grader:fetch.js", include_str!("prelude/fetch.js")),
-    ("grader:headers.js", include_str!("prelude/headers.js")),
-    ("grader:host.js", include_str!("prelude/host.js")),
-    ("grader:main.js", include_str!("prelude/main.js")),
-    ("grader:node.js", include_str!("prelude/node.js")),
-    ("grader:origin.js", include_str!("prelude/origin.js")),
-    ("grader:pipe.js", include_str!("prelude/pipe.js")),
-    ("grader:readable-stream.js", include_str!("prelude/readable-stream.js")),
-    ("grader:stream-parts.js", include_str!("prelude/stream-parts.js")),
-    ("grader:streams.js", include_str!("prelude/streams.js")),
-    ("grader:timers.js", include_str!("prelude/timers.js")),
-    ("grader:transform-stream.js", include_str!("prelude/transform-stream.js")),
-    ("grader:url.js", include_str!("prelude/url.js")),
-    ("grader:web-socket.js", include_str!("prelude/web-socket.js")),
-    ("grader:writable-stream.js", include_str!("prelude/writable-stream.js")),
-];
+/// The page's browser part, by module name: `prelude/*.js`, as `build.rs` has stripped it.
+const PRELUDE: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/prelude.rs"));
 
 /// The prelude's module that imports all others and names the globals.
 pub(super) const MAIN: &str = "grader:main.js";
