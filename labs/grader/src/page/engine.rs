@@ -17,7 +17,7 @@ use wire::sse::Item;
 use super::{
     Arrival, Spent,
     error::{PageError, Place, Storm},
-    host::{Host, here},
+    host::{self, Host, here},
     loader::{self, Names, Texts},
     socket::Signal,
 };
@@ -57,8 +57,13 @@ pub(crate) fn allow_deep_stack() {
     STACK_LIMIT.set(DEEP_STACK);
 }
 
-/// A rejected promise and its reason.
-type Rejected = (Persistent<Value<'static>>, Persistent<Value<'static>>);
+/// A rejected promise, its reason, and where it was rejected if the reason itself cannot say.
+#[derive(Clone)]
+struct Rejected {
+    promise: Persistent<Value<'static>>,
+    reason: Persistent<Value<'static>>,
+    place: Place,
+}
 
 /// What became of promises that were rejected while nothing handled them (HTML § 8.1.4.7).
 #[derive(Default)]
@@ -75,7 +80,8 @@ impl Rejections {
     /// Something handles this promise from now on.
     fn handled<'js>(&mut self, ctx: &Ctx<'js>, promise: &Value<'js>) {
         let find = |list: &[Rejected]| {
-            list.iter().position(|(other, _)| other.clone().restore(ctx).is_ok_and(|other| other == *promise))
+            list.iter()
+                .position(|entry| entry.promise.clone().restore(ctx).is_ok_and(|other| other == *promise))
         };
         if let Some(index) = find(&self.new) {
             self.new.remove(index);
@@ -145,8 +151,9 @@ impl Engine {
                 if is_handled {
                     rejections.handled(&ctx, &promise);
                 } else {
-                    let entry = (Persistent::save(&ctx, promise), Persistent::save(&ctx, reason));
-                    rejections.new.push(entry);
+                    let place = if reason.is_object() { Place::default() } else { here(&ctx) };
+                    let (promise, reason) = (Persistent::save(&ctx, promise), Persistent::save(&ctx, reason));
+                    rejections.new.push(Rejected { promise, reason, place });
                 }
             },
         )));
@@ -387,8 +394,13 @@ impl Engine {
         }
         tasks.at_instant += 1;
         let count = tasks.at_instant;
+        self.host.is_crowded.set(count > TASKS_AT_ONE_INSTANT / 2);
         if count > TASKS_AT_ONE_INSTANT {
-            self.host.fail(PageError::Storm { count, what: Storm::Tasks, place: Place::default() });
+            let place = self.host.crowd.take();
+            self.host.fail(match self.host.has_aborted() {
+                true => PageError::AfterAbort { place },
+                false => PageError::Storm { count, what: Storm::Tasks, place },
+            });
         }
         count > TASKS_AT_ONE_INSTANT
     }
@@ -451,7 +463,10 @@ impl Engine {
             }
         }
         let place = self.host.found.take().unwrap_or_default();
-        self.host.fail(PageError::Microtasks { place });
+        self.host.fail(match self.host.has_aborted() {
+            true => PageError::AfterAbort { place },
+            false => PageError::Microtasks { place },
+        });
     }
 
     /// Runs one microtask; false where there is none.
@@ -474,7 +489,7 @@ impl Engine {
             rejections.reported.drain(..surplus);
             (new, std::mem::take(&mut rejections.handled_late))
         };
-        for (promise, reason) in late {
+        for Rejected { promise, reason, .. } in late {
             self.run(|ctx| {
                 let (promise, reason) = (promise.restore(ctx)?, reason.restore(ctx)?);
                 match self.dispatch.borrow().clone() {
@@ -482,23 +497,27 @@ impl Engine {
                     None => Ok(()),
                 }
             });
+            self.microtasks();
         }
-        for (promise, reason) in new {
+        for Rejected { promise, reason, place } in new {
             if !self.host.is_alive() {
                 return;
             }
             self.run(|ctx| {
                 let (promise, reason) = (promise.restore(ctx)?, reason.restore(ctx)?);
                 let dispatch = self.dispatch.borrow().clone();
-                let is_prevented = match dispatch {
-                    Some(dispatch) => {
-                        let dispatch = dispatch.restore(ctx)?;
-                        dispatch.call(("rejection", promise, reason.clone()))?
-                    }
-                    None => false,
+                // Nothing where the client has dealt with it; else the stack of what asked, if anybody knows.
+                let stack: Option<String> = match dispatch {
+                    Some(dispatch) => dispatch.restore(ctx)?.call(("rejection", promise, reason.clone()))?,
+                    None => Some(String::new()),
                 };
-                if !is_prevented {
-                    let error = classify(ctx, &self.host, caught(reason), Surfaced::Rejected);
+                if let Some(stack) = stack {
+                    let mut error = classify(ctx, &self.host, caught(reason), Surfaced::Rejected);
+                    if let PageError::Rejection { place: its, .. } = &mut error
+                        && !its.is_known()
+                    {
+                        *its = if place.is_known() { place } else { Place::from_stack(&stack) };
+                    }
                     self.host.fail(error);
                 }
                 Ok(())
@@ -563,7 +582,17 @@ fn classify(ctx: &Ctx<'_>, host: &Host, problem: CaughtError<'_>, surfaced: Surf
     let stack = text("stack").unwrap_or_default();
     let place = Place::from_stack(&stack);
     let name = text("name");
-    let message = text("message");
+    let mut message = text("message");
+    if name.as_deref() == Some("SyntaxError")
+        && stack.contains("<input>:")
+        && let Some(message) = &mut message
+        && !message.contains("JSON")
+    {
+        message.push_str(" (this is not valid JSON)");
+    }
+    if was_stopped && host.aborts() > host::LOOP {
+        return PageError::AfterAbort { place };
+    }
     if was_stopped {
         let callers = Place::frames(&stack).skip(1).take(CALLERS).collect();
         return PageError::BusyLoop { place, callers };

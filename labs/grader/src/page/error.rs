@@ -47,7 +47,8 @@ impl Place {
         let column = parts.next()?.parse().ok()?;
         let line = parts.next()?.parse().ok()?;
         let file = parts.next()?;
-        if file.is_empty() || file.starts_with(super::loader::OWN) {
+        // `<input>` is what `JSON.parse` reads.
+        if file.is_empty() || file.starts_with('<') || file.starts_with(super::loader::OWN) {
             return None;
         }
         let function = function.filter(|name| !name.starts_with('<')).map(str::to_owned);
@@ -152,6 +153,11 @@ pub enum PageError {
         /// Where it was stopped.
         place: Place,
     },
+    /// A loop goes round and round at one instant because the signal that it waits with is aborted.
+    AfterAbort {
+        /// Where.
+        place: Place,
+    },
     /// The page did far too much at one time: requests in one second, or tasks at one instant.
     Storm {
         /// How many there were.
@@ -198,6 +204,7 @@ impl PageError {
             | PageError::Rejection { place, .. }
             | PageError::BusyLoop { place, .. }
             | PageError::Microtasks { place }
+            | PageError::AfterAbort { place }
             | PageError::Storm { place, .. }
             | PageError::Memory { place }
             | PageError::NotAvailable { place, .. } => place.clone(),
@@ -276,15 +283,16 @@ impl fmt::Display for PageError {
             ),
             PageError::Uncaught { name, message, place } => {
                 write!(f, "{place}: uncaught {name}: {}", stop(message))?;
-                f.write_str(hint(name, message))
+                f.write_str(
+                    advice(name, message).unwrap_or(" Nothing caught it, so what was running ended here."),
+                )
             }
             PageError::Rejection { name, message, place } => {
                 write!(f, "{place}: a promise was rejected with {name}: {}", stop(message))?;
-                f.write_str(if is_overflow(name, message) {
-                    OVERFLOW
-                } else {
-                    " Nothing handled it: await it inside `try … catch`, or give it a `.catch(…)`."
-                })
+                f.write_str(
+                    advice(name, message)
+                        .unwrap_or(" Nothing handled it, so the function that awaited it ended there."),
+                )
             }
             PageError::BusyLoop { place, callers } => {
                 write!(
@@ -310,6 +318,12 @@ impl fmt::Display for PageError {
                 "{place}: more than 100,000 microtasks in one task; a promise chain or a \
                  `while (true) await …` runs without ever letting time pass: wait for \
                  something that takes time, such as a timer or a response."
+            ),
+            PageError::AfterAbort { place } => write!(
+                f,
+                "{place}: the signal is aborted, and this goes round again and again: with an aborted signal \
+                 `fetch` fails and a wait ends at once, so no time passes; leave the loop when \
+                 `signal.aborted` is true."
             ),
             PageError::Storm { count, what: Storm::Requests(url), place } => write!(
                 f,
@@ -356,19 +370,35 @@ fn is_overflow(name: &str, message: &str) -> bool {
     name == "RangeError" && message.contains("call stack")
 }
 
-/// The likely cause of an exception, for those that have one.
-fn hint(name: &str, message: &str) -> &'static str {
-    match name {
+/// What to do about an exception, for those that have a likely cause.
+fn advice(name: &str, message: &str) -> Option<&'static str> {
+    let says = |part: &str| message.contains(part);
+    Some(match name {
         "ReferenceError" => " A name is used that nothing declares: check its spelling and its import.",
         _ if is_overflow(name, message) => OVERFLOW,
-        "TypeError" if message.contains("undefined") || message.contains("null") => {
+        "TypeError" if says("undefined") || says("null") => {
             " Something is used before it is there: check what this line reads it from."
         }
-        "TypeError" if message.contains("not a function") => {
+        "TypeError" if says("not a function") => {
             " What is called here is no function: check its spelling and what it was set to."
         }
-        _ => " Look at this line, or catch it if it is expected.",
-    }
+        "TypeError" if says("Failed to fetch") => {
+            " No answer came, and nothing here says what the client does then."
+        }
+        "TypeError" if says("network error") => {
+            " The answer broke off, and nothing here says what the client does then."
+        }
+        "TypeError" if says("body stream") => {
+            " A body can be read once: keep what you have read, or read a `clone()` of the response."
+        }
+        "SyntaxError" if says("has no body") => " Look at the status before you read the body.",
+        "SyntaxError" if says("JSON") => " Look at what was read before you parse it: it is no JSON.",
+        "AbortError" => {
+            " An abort ends what is awaited with this error: the function must end here quietly, too."
+        }
+        "TimeoutError" => " It took too long, and nothing here says what the client does then.",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

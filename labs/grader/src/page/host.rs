@@ -38,6 +38,9 @@ const CALL: u64 = 100;
 /// … and how many bytes that go with it cost as much as one of them.
 const BYTES: usize = 16;
 
+/// From how many uses of an aborted signal at one instant on they are a loop's.
+pub(super) const LOOP: u32 = 100;
+
 /// The world of one page.
 pub(super) struct Host {
     pub(super) lane: Lane,
@@ -64,6 +67,12 @@ pub(super) struct Host {
     /// Set while the engine looks for the place of a storm of microtasks: how
     /// often it has looked so far.
     pub(super) looking: Cell<Option<u32>>,
+    /// When something was last done with an aborted signal, and how often at that instant.
+    aborted: Cell<Option<(Instant, u32)>>,
+    /// Set while very many tasks run at one instant: from then on it is noted where they come from.
+    pub(super) is_crowded: Cell<bool>,
+    /// Where the last of them came from.
+    pub(super) crowd: RefCell<Place>,
     /// The place, once it is found.
     pub(super) found: RefCell<Option<Place>>,
 }
@@ -126,6 +135,9 @@ impl Host {
             alive: Cell::new(true),
             fuel: Cell::new(0),
             looking: Cell::new(None),
+            aborted: Cell::new(None),
+            is_crowded: Cell::new(false),
+            crowd: RefCell::default(),
             found: RefCell::default(),
         })
     }
@@ -186,6 +198,32 @@ impl Host {
     pub(super) fn hang_up(&self) {
         self.requests.borrow_mut().clear();
         self.sockets.borrow_mut().clear();
+    }
+
+    /// Notes that the client sets a timer, or does something with an aborted signal. Where that is done over and over at
+    /// one instant, it also notes from where.
+    fn note_task(&self, ctx: &Ctx<'_>, is_aborted: bool) {
+        if is_aborted {
+            let now = Instant::now();
+            let (_, before) = self.aborted.get().filter(|(at, _)| *at == now).unwrap_or((now, 0));
+            self.aborted.set(Some((now, before + 1)));
+        }
+        if self.is_crowded.get() && (is_aborted || self.aborts() < LOOP) {
+            let place = here(ctx);
+            if place.is_known() {
+                *self.crowd.borrow_mut() = place;
+            }
+        }
+    }
+
+    /// Whether a signal was aborted, or an aborted one was used, at this very instant.
+    pub(super) fn has_aborted(&self) -> bool {
+        self.aborts() > 0
+    }
+
+    /// How often an aborted signal was used at this instant.
+    pub(super) fn aborts(&self) -> u32 {
+        self.aborted.get().filter(|(at, _)| *at == Instant::now()).map_or(0, |(_, count)| count)
     }
 
     /// Whether anything is under way that may wake the page: a timer, a request, a socket.
@@ -263,6 +301,7 @@ impl Host {
             "arm",
             Function::new(ctx.clone(), move |ctx: Ctx<'js>, id: u32, milliseconds: f64| {
                 host.spend(&ctx, 0)?;
+                host.note_task(&ctx, false);
                 // `as` saturates: a delay beyond all measure stays a far one.
                 let delay = Duration::from_millis((milliseconds as u64).min(1 << 40));
                 host.timers.borrow_mut().arm(id, Instant::now() + delay);
@@ -270,6 +309,9 @@ impl Host {
                 rquickjs::Result::Ok(())
             })?,
         )?;
+        let host = self.clone();
+        object
+            .set("aborted", Function::new(ctx.clone(), move |ctx: Ctx<'js>| host.note_task(&ctx, true))?)?;
         let host = self.clone();
         object.set(
             "disarm",

@@ -1,6 +1,7 @@
 // AbortController and AbortSignal (DOM § 3).
 
 import { Event, EventTarget, defineHandlers, fire } from './events.js';
+import { host } from './host.js';
 import { setTimeout } from './timers.js';
 
 const MAKING = Symbol('only the browser makes signals');
@@ -72,6 +73,7 @@ export class AbortSignal extends EventTarget {
   static {
     abort = (signal, reason) => {
       if (signal.#aborted) return;
+      host.aborted();
       reason = reason === undefined ? abortError() : reason;
       // All of them are aborted before any listener can look.
       const reached = [];

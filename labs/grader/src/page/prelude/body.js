@@ -22,6 +22,9 @@ export const extract = (source) => {
   return { bytes: encode(source), stream: null, type: 'text/plain;charset=UTF-8' };
 };
 
+/** Statuses of responses that have no body (Fetch § 2.2.3). */
+export const EMPTY_STATUSES = [101, 103, 204, 205, 304];
+
 const streamOf = (bytes) =>
   new ReadableStream({
     start(controller) {
@@ -115,8 +118,27 @@ export class Body {
     return new TextDecoder().decode(await this.bytes());
   }
 
-  async json() {
-    return JSON.parse(await this.text());
+  json() {
+    // Made here, so that it names the place that asked.
+    const failure = new SyntaxError();
+    return this.text().then((text) => {
+      try {
+        return JSON.parse(text);
+      } catch (error) {
+        const shown = text.length > 20 ? `${text.slice(0, 20)}…` : text;
+        const why =
+          text === ''
+            ? `Unexpected end of JSON input: ${this._whyEmpty}`
+            : `${error.message}, "${shown}" is not valid JSON`;
+        Object.defineProperty(failure, 'message', { value: why, configurable: true, writable: true });
+        throw failure;
+      }
+    });
+  }
+
+  /** @internal */
+  get _whyEmpty() {
+    return EMPTY_STATUSES.includes(this.status) ? `a response with status ${this.status} has no body` : 'the body is empty';
   }
 
   async blob() {
@@ -147,6 +169,6 @@ export class Body {
     return { bytes: null, stream: other, isStreaming: this.#isStreaming };
   }
 }
-for (const name of ['_setBody', '_hasBody', '_isStreaming', '_assertUnused', '_take', '_tee']) {
+for (const name of ['_setBody', '_hasBody', '_isStreaming', '_whyEmpty', '_assertUnused', '_take', '_tee']) {
   Object.defineProperty(Body.prototype, name, { enumerable: false });
 }

@@ -2,9 +2,9 @@
 
 import { AbortController, AbortSignal } from './abort.js';
 import { notAvailable } from './absent.js';
-import { Body, extract } from './body.js';
+import { Body, EMPTY_STATUSES, extract } from './body.js';
 import { Headers } from './headers.js';
-import { BASE_URL, ORIGIN, host, nextId, text } from './host.js';
+import { BASE_URL, ORIGIN, host, keepPlace, nextId, text } from './host.js';
 import { isRefused, otherServer, short } from './origin.js';
 import { ReadableStream } from './streams.js';
 import { URL } from './url.js';
@@ -131,7 +131,6 @@ export class Request extends Body {
   }
 }
 
-const EMPTY_STATUSES = [101, 103, 204, 205, 304];
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 let makeResponse;
@@ -266,31 +265,36 @@ export const fetch = (input, init) =>
   new Promise((resolve, reject) => {
     const request = new Request(input, init);
     const { signal } = request;
+    // Made here, so that it names the place that asked.
+    const failure = new TypeError('Failed to fetch');
+    const fail = (reason) => {
+      keepPlace(reason, failure);
+      reject(reason);
+    };
     if (signal.aborted) {
-      reject(signal.reason);
+      host.aborted();
+      fail(signal.reason);
       return;
     }
     const call = `fetch('${short(request.url)}')`;
     if (isRefused(new URL(request.url), call)) {
-      reject(new TypeError('Failed to fetch'));
+      reject(failure);
       return;
     }
     if (request._isStreaming) {
       host.absent('fetch(url, { body: stream })', 'browsers send one over HTTP/2 only, if at all; send a string or bytes');
-      reject(new TypeError('Failed to fetch'));
+      reject(failure);
       return;
     }
     const id = nextId();
     const isManual = request.redirect === 'manual';
-    // Made here, so that it names the place that asked.
-    const failure = new TypeError('Failed to fetch');
     const { method } = request;
     const exchange = { resolve, reject, failure, isManual, method, call, stream: null, controller: null };
     pending.set(id, exchange);
     exchange.forget = signal._onAbort(() => {
       pending.delete(id);
       host.abort(id);
-      reject(signal.reason);
+      fail(signal.reason);
       exchange.controller?.error(signal.reason);
     });
     const send = (body) => {
@@ -380,7 +384,9 @@ export const onFailed = (id, elsewhere) => {
   if (!exchange) return;
   if (elsewhere) otherServer(`${exchange.call}, redirected to ${short(elsewhere)}`);
   if (exchange.controller) {
-    exchange.controller.error(new TypeError('network error'));
+    const broken = new TypeError('network error');
+    broken.stack = exchange.failure.stack;
+    exchange.controller.error(broken);
   } else {
     exchange.reject(exchange.failure);
   }

@@ -52,6 +52,16 @@ export const report = (error) => {
   }
 };
 
+const asked = new WeakMap();
+
+/** Keeps where the client asked (the stack of `error`) for what fails with a reason that was made elsewhere. */
+export const keepPlace = (reason, error) => {
+  if (Object(reason) === reason) asked.set(reason, error.stack);
+};
+
+/** Where the client asked for what failed with this reason, as a stack. */
+export const placeOf = (reason) => asked.get(reason) ?? '';
+
 // Room for the prelude's own frames beside the client's.
 Error.stackTraceLimit = 30;
 

@@ -13,7 +13,7 @@ import { EventSource, onStream } from './event-source.js';
 import * as events from './events.js';
 import { Request, Response, fetch, onChunk, onEnd, onFailed, onHead } from './fetch.js';
 import { Headers } from './headers.js';
-import { host, report, setErrorListener, text, withoutOwnFrames } from './host.js';
+import { host, placeOf, report, setErrorListener, text, withoutOwnFrames } from './host.js';
 import { DocumentFragment, Node, Text } from './node.js';
 import * as streams from './streams.js';
 import * as timers from './timers.js';
@@ -145,7 +145,8 @@ const handlers = {
   },
   rejection: (promise, reason) => {
     const init = { cancelable: true, promise, reason };
-    return !events.fire(globalThis, new events.PromiseRejectionEvent('unhandledrejection', init));
+    const event = new events.PromiseRejectionEvent('unhandledrejection', init);
+    return events.fire(globalThis, event) ? placeOf(reason) : null;
   },
 };
 

@@ -60,12 +60,12 @@ fn an_exception_in_an_imported_file_names_that_file() {
 fn a_rejection_that_nothing_handles_is_reported_at_the_end_of_its_task() {
     expect(
         "async function g(x) {\n  await null;\n  x.boom();\n}\nexport async function f(){\n  await g({});\n}",
-        "client.js:3:5: a promise was rejected with TypeError",
-        "Nothing handled it",
+        "client.js:3:5: a promise was rejected with TypeError: not a function.",
+        "What is called here is no function",
     );
     expect(
         "export function f(){\n  Promise.reject('why');\n}",
-        "the client: a promise was rejected with a string",
+        "client.js:2:11: a promise was rejected with a string",
         "\"why\"",
     );
     expect(
@@ -193,8 +193,97 @@ fn microtasks_without_end_are_stopped_at_their_place() {
 fn tasks_without_end_at_one_instant_are_stopped() {
     expect(
         "export function f() {\n  setTimeout(f, 0); setTimeout(f, 0);\n}",
-        "the client: 1001 tasks at one instant",
+        "client.js:2:32: 1001 tasks at one instant",
         "",
+    );
+}
+
+#[test]
+fn a_loop_that_goes_on_after_an_abort_is_told_so() {
+    let sleep = "const sleep = (ms, signal) => new Promise((resolve) => setTimeout(resolve, signal.aborted ? 0 : ms));";
+    let clients = [
+        "while (true) { try { await fetch('/', { signal }); } catch {} }",
+        "while (true) { try { await fetch('/', { signal }); } catch { await sleep(500, signal); } }",
+        "while (true) { await sleep(500, signal); }",
+        "while (true) { signal.throwIfAborted; await null; }",
+    ];
+    for code in clients {
+        let client = format!(
+            "{sleep}\nexport async function f() {{\n  const c = new AbortController(); const {{ signal }} = c;\n  \
+             setTimeout(() => c.abort(), 700);\n  await sleep(700, signal);\n  {code}\n}}"
+        );
+        let sentence = sentence(&client);
+        let is_told = sentence.contains("the signal is aborted") && sentence.contains("leave the loop when");
+        assert!(is_told && sentence.starts_with("client.js:"), "{code}\n{sentence}");
+    }
+    // What spins by itself has another cause, also right after an abort.
+    let spins = "export function f() {\n  const c = new AbortController();\n  c.signal.onabort = () => { for (;;); };\n  c.abort();\n}";
+    expect(spins, "client.js:3:", "ran on and on");
+}
+
+#[test]
+fn json_that_is_none_is_told_with_the_clients_line() {
+    let app = || {
+        Router::new()
+            .route("/empty", axum::routing::get(|| async { axum::http::StatusCode::NO_CONTENT }))
+            .route("/text", axum::routing::get(|| async { "<p>" }))
+            .route("/blank", axum::routing::get(|| async { "" }))
+    };
+    let rejected = |path: &str| {
+        let client = format!(
+            "export async function f() {{\n  const r = await fetch('{path}');\n  await r.json();\n}}"
+        );
+        play(&[("client.js", &client)], app(), |page, net, tape| async move {
+            let play = Play { page: page.unwrap(), net, tape };
+            play.run("client.f()").await.map_err(|error| error.to_string()).unwrap_err()
+        })
+    };
+    assert_eq!(
+        rejected("/empty"),
+        "client.js:3:11: a promise was rejected with SyntaxError: Unexpected end of JSON input: a response with status \
+         204 has no body. Look at the status before you read the body."
+    );
+    assert!(
+        rejected("/blank").contains("Unexpected end of JSON input: the body is empty."),
+        "{}",
+        rejected("/blank")
+    );
+    assert!(rejected("/text").starts_with("client.js:3:11: a promise"), "{}", rejected("/text"));
+    assert!(
+        rejected("/text").ends_with("Look at what was read before you parse it: it is no JSON."),
+        "{}",
+        rejected("/text")
+    );
+    expect(
+        "export function f() {\n  JSON.parse('{');\n}",
+        "client.js:2:8: uncaught SyntaxError",
+        "Look at what was read before you parse it",
+    );
+}
+
+#[test]
+fn what_is_awaited_and_fails_names_the_line_that_asked() {
+    let endless = || async { std::future::pending::<&'static str>().await };
+    let app = || Router::new().route("/", axum::routing::get(endless));
+    let told = |code: &str, then: &str| {
+        let client = format!("export async function f(signal) {{\n  {code}\n}}");
+        let code = format!("const c = new AbortController(); client.f(c.signal); {then}");
+        play(&[("client.js", &client)], app(), |page, net, tape| async move {
+            let play = Play { page: page.unwrap(), net, tape };
+            play.run(&code).await.map_err(|error| error.to_string()).unwrap_err()
+        })
+    };
+    let abort = told("await fetch('/', { signal });", "setTimeout(() => c.abort(), 50)");
+    assert!(abort.starts_with("client.js:2:9: a promise was rejected with AbortError"), "{abort}");
+    assert!(abort.ends_with("the function must end here quietly, too."), "{abort}");
+    let aborted = told("await null; await fetch('/', { signal });", "c.abort()");
+    assert!(aborted.starts_with("client.js:2:21: a promise was rejected with AbortError"), "{aborted}");
+    let twice = told("const r = new Response('a'); await r.text(); await r.text();", "");
+    assert!(twice.contains("A body can be read once"), "{twice}");
+    expect(
+        "export function f() {\n  throw new Error('own');\n}",
+        "client.js:2:13: uncaught Error: own.",
+        "so what was running ended here",
     );
 }
 
