@@ -45,6 +45,8 @@ pub use bench::Bench;
 pub use check::{Check, Compared, Failure, Finding, Lab, Play, Played, SEEDS, Scene, Standing, Verdict};
 pub use client::{Answer, Ask, Event, EventStream, Item};
 pub use net::{Lane, Line};
+#[doc(hidden)]
+pub use page::begin_trial;
 pub use page::{Page, PageError, Place, Sources, Spent, Storm};
 pub use region::{fingerprint, regions};
 pub use report::{Report, Said, Voice, snapshot_transcript};

@@ -54,6 +54,7 @@ use tokio::{
 use wire::sse;
 
 pub use error::{PageError, Place, Storm};
+pub use host::begin_trial;
 pub use loader::Sources;
 
 use crate::{net::Lane, tape::Tape, tasks::spawn_local};

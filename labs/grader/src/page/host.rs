@@ -38,6 +38,19 @@ const CALL: u64 = 100;
 /// … and how many bytes that go with it cost as much as one of them.
 const BYTES: usize = 16;
 
+thread_local! {
+    static IS_TRIAL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From here on this thread's pages are tried themselves, by scripts that do what no client should: many requests and
+/// tasks at a time, exceptions that nobody catches, everything that is not available. Nothing of it is a failure.
+///
+/// The thread's stack must have 12 MiB.
+pub fn begin_trial() {
+    IS_TRIAL.set(true);
+    super::allow_deep_stack();
+}
+
 /// From how many uses of an aborted signal at one instant on they are a loop's.
 pub(super) const LOOP: u32 = 100;
 
@@ -62,6 +75,8 @@ pub(super) struct Host {
     failure: RefCell<Option<PageError>>,
     failing: Notify,
     alive: Cell<bool>,
+    /// Whether the page itself is tried, and no client: see [`begin_trial`].
+    pub(super) is_trial: bool,
     /// What is left of the current task's fuel, in jumps and calls.
     pub(super) fuel: Cell<u64>,
     /// Set while the engine looks for the place of a storm of microtasks: how
@@ -133,6 +148,7 @@ impl Host {
             failure: RefCell::default(),
             failing: Notify::new(),
             alive: Cell::new(true),
+            is_trial: IS_TRIAL.get(),
             fuel: Cell::new(0),
             looking: Cell::new(None),
             aborted: Cell::new(None),
@@ -174,6 +190,10 @@ impl Host {
     /// Notes that something went wrong; a fatal failure ends the page's life.
     pub(super) fn fail(&self, error: PageError) {
         if !self.alive.get() {
+            return;
+        }
+        if self.is_trial && !error.is_fatal() {
+            self.console.borrow_mut().push(error.to_string());
             return;
         }
         let name = match &error {
@@ -251,7 +271,7 @@ impl Host {
             recent.pop_front();
         }
         recent.push_back(now);
-        recent.len() > REQUESTS_A_SECOND
+        recent.len() > REQUESTS_A_SECOND && !self.is_trial
     }
 
     fn storm(&self, ctx: &Ctx<'_>, url: &Url) {

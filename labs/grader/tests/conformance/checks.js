@@ -183,6 +183,16 @@ export const checks = {
     ];
   },
 
+  'events: options are read even where there is no listener': () => {
+    const read = [];
+    const options = {};
+    for (const name of ['signal', 'passive', 'once', 'capture']) {
+      Object.defineProperty(options, name, { get: () => void read.push(name) });
+    }
+    new EventTarget().addEventListener('x', null, options);
+    return read;
+  },
+
   'events: phases, and the older names of stopping': () => {
     const log = [];
     const target = document.createElement('p');

@@ -164,7 +164,8 @@ export class Body {
   _tee() {
     this._assertUnused();
     if (this.#stream === null) return { bytes: this.#bytes, stream: null };
-    const [mine, other] = this.#stream.tee();
+    // Each has bytes of its own.
+    const [mine, other] = this.#stream._tee((chunk) => chunk.slice?.() ?? chunk);
     this.#stream = mine;
     return { bytes: null, stream: other, isStreaming: this.#isStreaming };
   }

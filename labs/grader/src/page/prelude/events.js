@@ -115,12 +115,13 @@ const listenersOf = (target, type) => {
 export class EventTarget {
   // `this` is undefined where a module calls `addEventListener` on its window.
   addEventListener(type, callback, options) {
+    // Read in any case: that is how clients find out what a browser knows.
+    const { capture, once, passive, signal } = flatten(options);
     if (callback === null || callback === undefined) return;
     if (typeof callback !== 'function' && typeof callback !== 'object') {
       throw new TypeError('a listener is a function or an object with handleEvent');
     }
     const target = this ?? globalThis;
-    const { capture, once = false, passive = false, signal } = flatten(options);
     if (signal?.aborted) return;
     const list = listenersOf(target, String(type));
     if (list.some((other) => other.callback === callback && other.capture === capture)) return;
@@ -198,10 +199,11 @@ const dispatch = (target, event) => {
   return !event.defaultPrevented;
 };
 
-const flatten = (options) =>
-  typeof options === 'object' && options !== null
-    ? { ...options, capture: Boolean(options.capture), signal: options.signal }
-    : { capture: Boolean(options) };
+const flatten = (options) => {
+  if (typeof options !== 'object' || options === null) return { capture: Boolean(options), once: false, passive: false };
+  const { capture, once, passive, signal } = options;
+  return { capture: Boolean(capture), once: Boolean(once), passive: Boolean(passive), signal };
+};
 
 /**
  * Gives a class its event handler attributes (`onopen` …). A handler keeps the

@@ -153,6 +153,7 @@ export class Response extends Body {
     }
     this.#status = status;
     this.#statusText = init.statusText === undefined ? '' : String(init.statusText);
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(this.#statusText)) throw new TypeError('Invalid statusText');
     this.#headers = Headers._guarded(init.headers, 'response');
     if (body === null || body === undefined) return;
     if (EMPTY_STATUSES.includes(status)) {
@@ -176,6 +177,7 @@ export class Response extends Body {
   static error() {
     const response = new Response();
     response.#type = 'error';
+    response.#headers = Headers._guarded(undefined, 'immutable');
     response.#status = 0;
     return response;
   }

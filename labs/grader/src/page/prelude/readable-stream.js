@@ -100,7 +100,7 @@ export class ReadableStreamDefaultController {
       return;
     }
     const { chunk, size } = this.#queue.shift();
-    this.#queued -= size;
+    this.#queued = Math.max(0, this.#queued - size);
     if (this.#isClosing && this.#queue.length === 0) {
       this.#finish();
     } else {
@@ -167,7 +167,9 @@ export class ReadableStream {
   }
 
   getReader(options) {
-    if (options?.mode !== undefined) {
+    const mode = options?.mode;
+    if (mode !== undefined) {
+      if (String(mode) !== 'byob') throw new TypeError(`'${mode}' is not a mode of a reader.`);
       throw notAvailable("getReader({ mode: 'byob' })", 'use getReader() without a mode');
     }
     return new ReadableStreamDefaultReader(this);
@@ -209,6 +211,11 @@ export class ReadableStream {
   }
 
   tee() {
+    return this._tee((chunk) => chunk);
+  }
+
+  /** @internal Two branches; the second gets `copy` of each chunk. */
+  _tee(copy) {
     const reader = this.getReader();
     const controllers = [null, null];
     const isCanceled = [false, false];
@@ -227,7 +234,7 @@ export class ReadableStream {
           queueMicrotask(() => {
             readAgain = false;
             controllers.forEach((controller, branch) => {
-              if (!isCanceled[branch]) controller.enqueue(chunk);
+              if (!isCanceled[branch]) controller.enqueue(branch === 0 ? chunk : copy(chunk));
             });
             isReading = false;
             if (readAgain) pull();
@@ -282,31 +289,36 @@ export class ReadableStream {
   values({ preventCancel = false } = {}) {
     const reader = this.getReader();
     let isDone = false;
+    let ongoing = null;
+    /** Calls that are made before the last one has settled wait for it. */
+    const inTurn = (step) => (ongoing = ongoing ? ongoing.then(step, step) : step());
+    const next = async () => {
+      if (isDone) return { done: true, value: undefined };
+      try {
+        const result = await reader.read();
+        if (result.done) {
+          isDone = true;
+          reader.releaseLock();
+        }
+        return result;
+      } catch (error) {
+        isDone = true;
+        reader.releaseLock();
+        throw error;
+      }
+    };
+    const end = async (value) => {
+      if (!isDone) {
+        isDone = true;
+        const canceled = preventCancel ? undefined : reader.cancel(value);
+        reader.releaseLock();
+        await canceled;
+      }
+      return { done: true, value };
+    };
     return {
-      async next() {
-        if (isDone) return { done: true, value: undefined };
-        try {
-          const result = await reader.read();
-          if (result.done) {
-            isDone = true;
-            reader.releaseLock();
-          }
-          return result;
-        } catch (error) {
-          isDone = true;
-          reader.releaseLock();
-          throw error;
-        }
-      },
-      async return(value) {
-        if (!isDone) {
-          isDone = true;
-          const canceled = preventCancel ? undefined : reader.cancel(value);
-          reader.releaseLock();
-          await canceled;
-        }
-        return { done: true, value };
-      },
+      next: () => inTurn(next),
+      return: (value) => inTurn(() => end(value)),
       [Symbol.asyncIterator]() {
         return this;
       },

@@ -46,8 +46,9 @@ export const methodOf = (object, name) => {
 
 /** Strategy → [high water mark, size of a chunk]. */
 export const strategyOf = (strategy, standard) => {
-  const size = methodOf(strategy ?? {}, 'size') ?? (() => 1);
   const mark = strategy?.highWaterMark;
+  const size = strategy?.size ?? (() => 1);
+  if (typeof size !== 'function') throw new TypeError('size is not a function');
   return [
     mark === undefined ? standard : amount(mark, 'highWaterMark', Infinity),
     (chunk) => amount(size(chunk), "a chunk's size", Number.MAX_VALUE),

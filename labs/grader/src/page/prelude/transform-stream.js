@@ -1,7 +1,7 @@
 // TransformStream (Streams § 6), but for a transformer's `cancel`, which not every browser calls.
 
 import { ReadableStream } from './readable-stream.js';
-import { MAKING, attempt, deferred, methodOf } from './stream-parts.js';
+import { MAKING, deferred, methodOf } from './stream-parts.js';
 import { WritableStream } from './writable-stream.js';
 
 export class TransformStreamDefaultController {
@@ -53,8 +53,6 @@ export class TransformStream {
     const started = deferred();
     let source;
     let sink;
-    /** How it came to its end, which it does once. */
-    let ending = null;
     // Nothing is transformed before somebody wants it.
     let isFull = true;
     let changed = deferred();
@@ -68,17 +66,6 @@ export class TransformStream {
       sink.error(reason);
       if (isFull) setFull(false);
     };
-    const end = (call, other, onDone, onError) =>
-      (ending ??= attempt(call).then(
-        () => {
-          if (other._state === 'errored') throw other._error;
-          onDone();
-        },
-        (error) => {
-          onError(error);
-          throw error;
-        },
-      ));
     const controllerOf = (controller) => {
       sink = controller;
       return started.promise;
@@ -102,15 +89,17 @@ export class TransformStream {
           }
           return passOn(chunk);
         },
-        close: () =>
-          end(
-            () => flush?.(controller),
-            readable,
-            () => source._canClose && source.close(),
-            (error) => source.error(error),
-          ),
-        abort: (reason) =>
-          end(() => {}, readable, () => source.error(reason), (error) => source.error(error)),
+        async close() {
+          try {
+            await flush?.(controller);
+          } catch (error) {
+            controller.error(error);
+            throw error;
+          }
+          if (readable._state === 'errored') throw readable._error;
+          if (source._canClose) source.close();
+        },
+        abort: (reason) => controller.error(reason),
       },
       writableStrategy,
     );
@@ -125,7 +114,7 @@ export class TransformStream {
           // The next pull is due when this one has been answered.
           return changed.promise;
         },
-        cancel: (reason) => end(() => {}, writable, () => fail(reason), fail),
+        cancel: (reason) => fail(reason),
       },
       { size: readableStrategy?.size, highWaterMark: readableStrategy?.highWaterMark ?? 0 },
     );

@@ -33,6 +33,7 @@ export class WebSocket extends EventTarget {
   #binaryType = 'blob';
 
   constructor(url, protocols = []) {
+    if (arguments.length === 0) throw new TypeError('a WebSocket needs a URL');
     super();
     const parsed = URL.parse(text(url), BASE_URL);
     if (!parsed) throw new DOMException(`The URL '${text(url)}' is invalid.`, 'SyntaxError');
@@ -81,6 +82,7 @@ export class WebSocket extends EventTarget {
   }
 
   send(data) {
+    if (arguments.length === 0) throw new TypeError('send takes what is to be sent');
     if (this.#readyState === CONNECTING) {
       throw new DOMException('The socket is still CONNECTING: send once it is open.', 'InvalidStateError');
     }

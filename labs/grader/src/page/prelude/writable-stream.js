@@ -235,7 +235,7 @@ export class WritableStream {
       () => {
         this.#writing = null;
         request.resolve();
-        this.#queued -= this.#queue.shift().size;
+        this.#queued = Math.max(0, this.#queued - this.#queue.shift().size);
         this.#updateBackpressure();
         this.#advance();
       },
