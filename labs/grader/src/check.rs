@@ -182,6 +182,8 @@ pub struct Played {
     pub result: Result<(), Failure>,
     /// What the page logged to its console, line by line.
     pub console: Vec<String>,
+    /// At which millisecond of the transcript it ended.
+    pub ended: u64,
     /// Everything that was recorded, each with its time by the clock: the moments of a sweep.
     pub(crate) recorded: Vec<(u64, wire::Moment)>,
 }
@@ -255,6 +257,7 @@ impl Scene {
                 transcript: bench.told(),
                 result: blame(result, panics::collected()),
                 console: bench.console(),
+                ended: tape.told_at(tape.now()),
                 recorded: tape.recording(),
             }
         })
@@ -316,6 +319,8 @@ pub struct Finding {
     pub failure: Option<Failure>,
     /// The page's console.
     pub console: Vec<String>,
+    /// At which millisecond of the transcript the play ended: what was expected later is not missing.
+    pub ended: u64,
     /// What the play was disturbed by, where it is one of a sweep, in words that complete "When …".
     pub disturbed: Option<String>,
 }
@@ -397,6 +402,7 @@ impl Check {
             observed: played.transcript,
             failure,
             console: played.console,
+            ended: played.ended,
             disturbed,
         })))
     }

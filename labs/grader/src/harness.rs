@@ -28,7 +28,8 @@ use crate::{
     SEEDS, Sources,
     check::{Check, Compared, Failure, Finding, Lab, Played, SWEPT, Scene, Standing, Verdict},
     class, page,
-    report::{Report, Said, Voice, snapshot_transcript},
+    report::{Report, Said, Voice},
+    snapshot::snapshot_transcript,
     tape::{CLIENT, Pulse},
 };
 
@@ -398,6 +399,7 @@ fn run_failed(check: &Check, sentence: String) -> Verdict {
         observed: Transcript::default(),
         failure: Some(Failure::broken(sentence)),
         console: Vec::new(),
+        ended: 0,
         disturbed: None,
     };
     Verdict { check: check.name, standing: Standing::Failed(Box::new(finding)) }

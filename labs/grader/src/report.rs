@@ -2,17 +2,19 @@
 //!
 //! The words are the same in a terminal and in the book's page.
 
+mod difference;
+mod wrap;
+
 use std::fmt::Write;
 
-use wire::{Moment, Place, Transcript, What, When};
+use wire::{Moment, Transcript, What};
 
 use crate::{
-    align::meet,
     check::{Check, Failure, Finding, Lab, Standing, Verdict},
-    invariant::bare,
     region::is_unchanged,
-    text::plain as plain_text,
 };
+use difference::Difference;
+use wrap::{shorten, wrap};
 
 /// Moments told before the first difference, and after it on either side.
 const BEFORE: usize = 3;
@@ -165,7 +167,14 @@ impl<'a> Telling<'a> {
             .finding
             .expected
             .as_ref()
-            .and_then(|expected| Difference::between(&expected.moments, &self.finding.observed.moments));
+            .and_then(|expected| Difference::between(&expected.moments, &self.finding.observed.moments))
+            .and_then(|difference| {
+                if self.finding.failure.is_some() {
+                    difference.until(self.finding.ended)
+                } else {
+                    Some(difference)
+                }
+            });
         match &difference {
             Some(difference) => self.show(difference),
             None if self.finding.scene.is_some() => self.show_what_happened(),
@@ -216,7 +225,7 @@ impl<'a> Telling<'a> {
         for moment in difference.before {
             self.tell(Voice::Context, ' ', moment, "");
         }
-        if difference.expected.is_empty() && difference.after.is_none() {
+        if difference.expected.is_empty() && difference.after.is_none() && !difference.goes_on {
             self.lines
                 .push(Said { voice: Voice::Expected, words: "  - (nothing more)    expected".to_owned() });
         }
@@ -277,279 +286,5 @@ fn sentence(failure: &Failure) -> String {
         Failure::Broken { words, .. } => words.clone(),
         Failure::Panicked { message, place } => format!("The server panicked at {place}: {message}"),
         Failure::Page(error) => error.to_string(),
-    }
-}
-
-/// The first place where two transcripts part.
-struct Difference<'a> {
-    before: &'a [Moment],
-    /// What was expected from there on, up to where they agree again.
-    expected: &'a [Moment],
-    observed: &'a [Moment],
-    /// Where they agree again, if they do.
-    after: Option<&'a Moment>,
-}
-
-impl<'a> Difference<'a> {
-    fn between(expected: &'a [Moment], observed: &'a [Moment]) -> Option<Self> {
-        let same = expected.iter().zip(observed).take_while(|(a, b)| a == b).count();
-        let (left, right) = (&expected[same..], &observed[same..]);
-        if left.is_empty() && right.is_empty() {
-            return None;
-        }
-        let (until_left, until_right) = meet(left, right).unwrap_or((left.len(), right.len()));
-        Some(Self {
-            after: left.get(until_left),
-            before: &expected[same.saturating_sub(BEFORE)..same],
-            expected: &left[..until_left],
-            observed: &right[..until_right],
-        })
-    }
-
-    /// What the difference means, as far as the transcripts alone can tell.
-    fn explain(&self, observed: &Transcript) -> Option<String> {
-        match (self.expected, self.observed) {
-            ([missing, ..], []) => Some(format!("{} is missing.", name(missing))),
-            ([], [extra, ..]) => {
-                let before = &observed.moments[..position(&observed.moments, extra)];
-                let again = before
-                    .iter()
-                    .any(|moment| moment.place == extra.place && alike(&moment.what, &extra.what));
-                Some(if again {
-                    format!("{} comes a second time.", name(extra))
-                } else {
-                    format!("{} should not be there.", name(extra))
-                })
-            }
-            ([expected, ..], [yours, ..]) => Some(explain_pair(expected, yours, self)),
-            ([], []) => None,
-        }
-    }
-}
-
-fn position(moments: &[Moment], wanted: &Moment) -> usize {
-    moments.iter().rposition(|moment| std::ptr::eq(moment, wanted)).unwrap_or(moments.len())
-}
-
-/// The same event, message or request, apart from when and on which exchange.
-fn alike(one: &What, other: &What) -> bool {
-    one == other
-        && matches!(one, What::Event { .. } | What::Message(_) | What::Request { .. } | What::Said(..))
-}
-
-fn explain_pair(expected: &Moment, yours: &Moment, difference: &Difference<'_>) -> String {
-    if expected.what == yours.what && expected.place == yours.place {
-        return match (expected.when, yours.when) {
-            (When::At(then), When::At(now)) if now > then => {
-                format!("{} comes {} ms too late.", name(yours), now - then)
-            }
-            (When::At(then), When::At(now)) if now < then => {
-                format!("{} comes {} ms too early.", name(yours), then - now)
-            }
-            _ if expected.exchange != yours.exchange => {
-                format!("{} comes on another connection than it should.", name(yours))
-            }
-            _ => format!("{} comes at another time than it should.", name(yours)),
-        };
-    }
-    let later = difference.observed.iter().any(|moment| alike(&moment.what, &expected.what));
-    match (&expected.what, &yours.what) {
-        (
-            What::Event { id: Some(a), name: kind, data },
-            What::Event { id: Some(b), name: other, data: theirs },
-        ) => {
-            if kind != other {
-                return format!("The event's type is `{other}`; the contract says `{kind}`.");
-            }
-            match (a.parse::<u64>(), b.parse::<u64>()) {
-                (Ok(a), Ok(b)) if b > a && !later => {
-                    let lost = if b - a == 1 {
-                        format!("Event {a} is")
-                    } else {
-                        format!("Events {a} to {} are", b - 1)
-                    };
-                    format!("{lost} lost: the stream goes on with {b}.")
-                }
-                (Ok(a), Ok(b)) if b > a => format!("Event {b} comes before event {a}."),
-                (Ok(a), Ok(b)) if b < a => format!("Event {b} comes again, or too late: {a} is next."),
-                _ if a != b => format!("The event's ID is `{b}`; expected is `{a}`."),
-                _ if data != theirs => "The event is the right one; its data is not.".to_owned(),
-                _ => format!("{} instead of {}.", name(yours), name(expected)),
-            }
-        }
-        (What::Event { id: Some(_), .. }, What::Event { id: None, .. }) => {
-            "The event carries no `id`: a client that comes back will not know where it was.".to_owned()
-        }
-        (What::Response { status: a, .. }, What::Response { status: b, .. }) if a != b => {
-            format!("The answer's status is {b}; the contract says {a}.")
-        }
-        (What::Response { content_type: a, .. }, What::Response { content_type: b, .. }) if a != b => {
-            format!(
-                "The answer's content type is {}; the contract says {}.",
-                b.as_deref().unwrap_or("missing"),
-                a.as_deref().unwrap_or("that there is none")
-            )
-        }
-        (What::Response { headers: a, .. }, What::Response { headers: b, .. }) if a != b => {
-            headers_differ("The answer", a, b)
-        }
-        (What::Request { headers: a, target: x, .. }, What::Request { headers: b, target: y, .. })
-            if x == y && a != b =>
-        {
-            headers_differ("The request", a, b)
-        }
-        (What::Request { target: a, .. }, What::Request { target: b, .. }) if a != b => {
-            format!("The client asks for {b}; expected is {a}.")
-        }
-        (What::Said(label, a), What::Said(other, b)) if label == other => {
-            format!("`{label}` is told {}; expected is {}.", bare(b), bare(a))
-        }
-        _ => format!("{} comes where {} should.", name(yours), lower(&name(expected))),
-    }
-}
-
-/// Which header one message lacks, or has too much, or has with another value.
-fn headers_differ(whose: &str, expected: &[(String, String)], yours: &[(String, String)]) -> String {
-    let value = |name: &String| yours.iter().find(|(other, _)| other == name).map(|(_, value)| value);
-    match expected.iter().find(|header| !yours.contains(header)) {
-        Some((name, should)) => match value(name) {
-            Some(is) => format!("{whose} has `{name}: {is}`; expected is `{name}: {should}`."),
-            None => format!("{whose} should have the header `{name}: {should}`."),
-        },
-        None => {
-            let more = yours.iter().find(|header| !expected.contains(header));
-            format!("{whose} has a header too many: `{}`.", more.map_or("", |(name, _)| name))
-        }
-    }
-}
-
-fn lower(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + letters.as_str())
-}
-
-/// What a moment is called in a sentence that begins with it.
-fn name(moment: &Moment) -> String {
-    match &moment.what {
-        What::Request { method, target, .. } => format!("The request {method} {target}"),
-        What::Response { status, .. } => format!("The answer {status}"),
-        What::Body(data) => format!("The body {}", bare(data)),
-        What::Event { name, id: Some(id), .. } => format!("The event `{name}` with ID {id}"),
-        What::Event { name, id: None, .. } => format!("An event `{name}` without ID"),
-        What::Id(id) => format!("A block that only sets the ID {id}"),
-        What::Retry(..) => "The reconnection time".to_owned(),
-        What::Comment => "A comment".to_owned(),
-        What::End => "The end of the stream".to_owned(),
-        What::Abort => "The client closing the connection".to_owned(),
-        What::Message(data) => format!("The message {}", bare(data)),
-        What::Ping => "A ping".to_owned(),
-        What::Pong => "A pong".to_owned(),
-        What::Close(Some(code), _) => format!("The close frame with code {code}"),
-        What::Close(None, _) => "A close frame without a code".to_owned(),
-        What::Cut | What::Hold | What::Heal => "The weather".to_owned(),
-        What::Refused => "A refused connection".to_owned(),
-        What::Said(label, data) if moment.place == Place::Page => {
-            format!("`{label}` being told {}", bare(data))
-        }
-        What::Said(label, _) => format!("`{label}`"),
-        What::Note(words) => format!("The note “{words}”"),
-    }
-}
-
-/// At most `width` characters; what is cut off is marked.
-fn shorten(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
-        return line.to_owned();
-    }
-    line.chars().take(width - 1).chain(['…']).collect()
-}
-
-/// Breaks words into lines of at most `width` characters, but never within a word or between two backquotes: what is
-/// quoted keeps its spaces.
-fn wrap(words: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in unbreakable(words) {
-        let line = lines.last_mut().expect("there is always a last line");
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(word.to_owned());
-        } else {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
-}
-
-/// The pieces of a text between which a line may be broken.
-fn unbreakable(text: &str) -> Vec<&str> {
-    let (mut pieces, mut from, mut quoted) = (Vec::new(), None, false);
-    for (index, char) in text.char_indices() {
-        if char == '`' {
-            // A quote that nothing closes is none.
-            quoted = !quoted && text[index + 1..].contains('`');
-        }
-        match (char.is_whitespace() && !quoted, from) {
-            (true, Some(start)) => {
-                pieces.push(&text[start..index]);
-                from = None;
-            }
-            (false, None) => from = Some(index),
-            _ => {}
-        }
-    }
-    pieces.extend(from.map(|start| &text[start..]));
-    pieces
-}
-
-/// The body of an insta snapshot: what stands below its header.
-fn snapshot_body(file: &str) -> &str {
-    let body =
-        file.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).map_or(file, |(_, body)| body);
-    body.trim_end_matches('\n')
-}
-
-/// The transcript that a snapshot holds.
-///
-/// # Errors
-/// A sentence, where the snapshot was changed by hand or cannot be read.
-pub fn snapshot_transcript(name: &str, file: &str) -> Result<Transcript, String> {
-    let file = plain_text(file);
-    let body = snapshot_body(&file);
-    let intact = file.lines().any(|line| line.starts_with("description:") && line.contains(&seal(body)));
-    if !intact {
-        return Err(format!(
-            "The snapshot tests/snapshots/{name}.snap has been changed: it is what the lab asks for, and no longer fits its seal. `git checkout -- '*.snap'` brings it back."
-        ));
-    }
-    Transcript::parse(body)
-        .map_err(|error| format!("The snapshot tests/snapshots/{name}.snap cannot be read: {error}."))
-}
-
-/// What a snapshot's header says of its body, so that a change by hand is noticed (FNV-1a, 64 bits).
-pub(crate) fn seal(body: &str) -> String {
-    let hash = body.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    format!("seal {hash:016x}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_snapshot_means_the_same_with_the_line_ends_of_any_machine() {
-        let body = "     0 ms  note             hi\n     5 ms  note             there";
-        let file = format!("---\nsource: x\ndescription: d · {}\n---\n{body}\n", seal(body));
-        let read = snapshot_transcript("name", &file).expect("it is whole");
-        assert_eq!(read.moments.len(), 2);
-        for file in [file.replace('\n', "\r\n"), format!("\u{feff}{file}")] {
-            assert_eq!(snapshot_transcript("name", &file).as_ref(), Ok(&read));
-        }
-        let changed = file.replace("there", "here").replace('\n', "\r\n");
-        let why = snapshot_transcript("name", &changed).expect_err("its seal is another's");
-        assert!(why.contains("has been changed"), "{why}");
     }
 }

@@ -9,7 +9,7 @@ use wire::Transcript;
 
 use crate::{
     check::{Compared, Scene},
-    report::seal,
+    snapshot::seal,
 };
 
 /// Compares what was recorded with the scene's snapshot in the folder
