@@ -146,10 +146,18 @@ fn awkward_cases(bench: &Bench) -> Vec<Case> {
     let status = || STATUSES[bench.draw(STATUSES.len() as u64) as usize];
     let quoted = |text: &str| format!("\"{}\"", escaped(text));
     let text = awkward::TEXTS[1 + bench.draw(awkward::TEXTS.len() as u64 - 1) as usize];
-    let mut cases: Vec<Case> =
-        ["null", "0", "false", "\"\"", "[]", "{}", r#"{"error":"no error","status":500}"#]
-            .map(|body| Case::data(200, JSON.1, body))
-            .into();
+    let mut cases: Vec<Case> = [
+        "null",
+        "0",
+        "false",
+        "\"\"",
+        "[]",
+        "{}",
+        r#"{"error":"no error","status":500}"#,
+        r#"[null,{"a":null,"b":[1.5,-0.001,1e21,true]}]"#,
+    ]
+    .map(|body| Case::data(200, JSON.1, body))
+    .into();
     cases.push(Case::data(200, "application/json; charset=utf-8", format!(r#"{{"text":{}}}"#, quoted(text))));
     cases.push(Case::data(201, "Application/JSON", r#"{"id":1}"#));
     let as_problem = [

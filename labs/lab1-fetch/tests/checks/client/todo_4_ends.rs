@@ -171,7 +171,7 @@ pub(super) async fn todo_4_two_at_once(bench: Bench) -> Result<(), Failure> {
     page.eval(
         "globalThis.stop = new AbortController();
         const named = (name, options) =>
-            client.getJson(`/prices/${name}`, options).then(
+            client.getJson('/prices', options).then(
                 () => say(name, 'resolved'),
                 (error) => {
                     unlessBegun(error);

@@ -273,7 +273,10 @@ async fn todo_5_the_tag_of_what_is_shown(bench: Bench) -> Result<(), Failure> {
 async fn todo_5_each_answer_is_shown(bench: Bench) -> Result<(), Failure> {
     leave_out_status(&bench);
     let mut server = bench.script();
-    let _page = start(&bench)?;
+    let page = open(&bench)?;
+    // The first play asks every second, the second four times a second, the third every half minute.
+    let every = [EVERY, 250, 30_000][bench.seed() as usize % 3];
+    page.eval(&format!("globalThis.stop = new AbortController(); begin({{ every: {every} }})"))?;
     let prices = table(&bench);
     let mut bodies = vec![prices.clone(), prices.clone(), "[]".to_owned(), "null".to_owned()];
     if !bench.is_plain() {
@@ -285,10 +288,12 @@ async fn todo_5_each_answer_is_shown(bench: Bench) -> Result<(), Failure> {
     let mut seen = Vec::new();
     for body in &bodies {
         seen.push(body);
-        asked.answer(200, &[JSON, ("etag", "\"always the same\"")], body.clone());
-        let rhythm = Rhythm::after(&bench).await?;
+        let tag = tag(&bench);
+        asked.answer(200, &[JSON, ("etag", &tag)], body.clone());
+        let rhythm = Rhythm { every, ..Rhythm::after(&bench).await? };
         expect_shown(&bench, &seen)?;
         asked = rhythm.next(&bench, &mut server).await?;
+        expect_tag(&asked, Some(&tag), "It is the tag of what is shown, whatever that is")?;
     }
     Ok(())
 }
@@ -308,12 +313,19 @@ async fn todo_5_fails_and_fails(bench: Bench) -> Result<(), Failure> {
     let _page = start(&bench)?;
     let mut failures =
         vec![Fails::Error(500), Fails::NoAnswer, Fails::NoJson, Fails::BreaksOff, Fails::Error(404)];
-    if !bench.is_plain() {
-        let status = || bench.pick(&[429, 503, 401, 403, 410, 400, 502, 504]);
-        failures.extend([status(), 503, 503, status(), status()].map(Fails::Error));
-        failures.extend([Fails::NoAnswer, Fails::NoAnswer, Fails::NoJson, Fails::NoAnswer]);
-    }
     let mut asked = first_request(&bench, &mut server).await?;
+    let mut is_shown = None;
+    if !bench.is_plain() {
+        let statuses = [400, 401, 403, 410, 413, 418, 429, 451, 501, 502, 503, 504, 300, 599];
+        failures.extend(statuses.into_iter().skip(bench.seed() as usize % 2).step_by(2).map(Fails::Error));
+        failures.extend([Fails::NoAnswer, Fails::NoAnswer, Fails::NoJson]);
+        let (prices, tag) = (table(&bench), tag(&bench));
+        asked.answer(200, &[JSON, ("etag", &tag)], prices.clone());
+        let rhythm = Rhythm::after(&bench).await?;
+        expect_shown(&bench, &[&prices])?;
+        asked = rhythm.next(&bench, &mut server).await?;
+        is_shown = Some((prices, tag));
+    }
     for failure in failures {
         let rhythm = match failure {
             Fails::Error(status) => {
@@ -337,11 +349,20 @@ async fn todo_5_fails_and_fails(bench: Bench) -> Result<(), Failure> {
             }
         };
         asked = rhythm.next(&bench, &mut server).await?;
+        if let Some((_, tag)) = &is_shown {
+            let because = "A failure changes neither what is shown nor its tag";
+            expect_tag(&asked, Some(tag), because).map_err(|failure| match failure {
+                Failure::Broken { words, .. } => Failure::of("5.failure", words),
+                other => other,
+            })?;
+        }
     }
     let prices = table(&bench);
     asked.answer(200, &[JSON], prices.clone());
     bench.wait_ms(100).await;
-    expect_shown(&bench, &[&prices])
+    let mut all: Vec<&String> = is_shown.iter().map(|(shown, _)| shown).collect();
+    all.push(&prices);
+    expect_shown(&bench, &all)
 }
 
 async fn todo_5_two_at_once(bench: Bench) -> Result<(), Failure> {
