@@ -1301,6 +1301,15 @@ export const checks = {
     ];
   },
 
+  'document: what is no element, and belongs nowhere': async () => [
+    await thrown(() => document.createElement()),
+    await thrown(() => document.createElement('')),
+    await thrown(() => document.createElement('<b>')),
+    await thrown(() => document.createElement('a b')),
+    document.createElement('my-price').tagName,
+    await thrown(() => document.createElement('p').append(document)),
+  ],
+
   'document: events go up': () => {
     const log = [];
     const outer = document.createElement('div');

@@ -9,6 +9,9 @@ import { URL } from './url.js';
 
 let isHidden = false;
 
+/** DOM, "valid element local name". */
+const ELEMENT_NAME = /^(?:[A-Za-z][^\t\n\f\r \0/>]*|[:_\u0080-\u{10FFFF}][-.:\w\u0080-\u{10FFFF}]*)$/u;
+
 export class Document extends Element {
   title = '';
 
@@ -66,6 +69,10 @@ export class Document extends Element {
     return null;
   }
   createElement(name) {
+    if (arguments.length === 0) throw new TypeError('createElement needs a name');
+    if (!ELEMENT_NAME.test(String(name))) {
+      throw new DOMException(`\`${name}\` cannot be the name of an element.`, 'InvalidCharacterError');
+    }
     return new Element(String(name).toLowerCase());
   }
   createTextNode(data) {

@@ -81,6 +81,9 @@ export class Node extends EventTarget {
     if (node.contains(this)) {
       throw new DOMException('A node cannot contain itself.', 'HierarchyRequestError');
     }
+    if (node.nodeType === DOCUMENT) {
+      throw new DOMException('A document is part of nothing.', 'HierarchyRequestError');
+    }
     if (node instanceof DocumentFragment) {
       for (const child of node.childNodes) this.insertBefore(child, before);
       return node;
