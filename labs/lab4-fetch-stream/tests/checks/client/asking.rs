@@ -167,10 +167,11 @@ impl<'a> Ending<'a> {
         Self { outcome, tokens, because, clause, text: "6.text", more: clause, resolves: "6.answer" }
     }
 
-    /// The answer was stopped.
-    pub(super) fn stopped(tokens: &'a [String], because: &'a str) -> Self {
-        let stopped = Self::of("7.stopped", "stopped", tokens, because);
-        Self { text: "7.stopped", more: "7.silence", resolves: "7.stopped", ..stopped }
+    /// The answer was stopped. A plain reason has been tried before any other.
+    pub(super) fn stopped(tokens: &'a [String], because: &'a str, plainly: bool) -> Self {
+        let clause = if plainly { "7.stopped" } else { "7.reason" };
+        let stopped = Self::of(clause, "stopped", tokens, because);
+        Self { text: "7.stopped", more: "7.silence", resolves: clause, ..stopped }
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     FILE,
-    asking::{ask_simply, asked, begin, event, list, open, question, shown},
+    asking::{URL, ask_simply, asked, begin, event, list, open, question, shown},
 };
 
 pub(crate) const TODO_5: Check = Check {
@@ -37,6 +37,11 @@ pub(crate) const TODO_5: Check = Check {
             "The page asks. Tokens arrive alone, in pairs and in pieces."
         ),
         scene!(
+            todo_5_any_question,
+            ["5.request", "5.body", "5.authorization"],
+            "The page asks other questions, at other addresses, with other tokens."
+        ),
+        scene!(
             todo_5_any_tokens,
             ["5.tokens", "5.arrival", "5.other-types"],
             "Tokens come that are empty, equal, blank, or look like something else."
@@ -47,16 +52,11 @@ pub(crate) const TODO_5: Check = Check {
 async fn todo_5_asks(bench: Bench) -> Result<(), Failure> {
     bench.show_request_headers(&["authorization", "content-type", "accept"]);
     let mut server = bench.script();
-    let secret = bench.pick(&["t", "T.x", "abc~def+/", "0"]);
-    let secret = format!("{secret}-{}", bench.draw(1_000_000));
-    let mut asks = format!("How is BBCA at {}?", 9_000 + bench.draw(1_000));
-    let url = bench.pick(&["/ask", "/assistant/ask?v=2", "/ask/"]);
-    if !bench.is_plain() {
-        asks = format!("{} {asks}", TEXTS[bench.draw(TEXTS.len() as u64) as usize]);
-    }
+    let secret = format!("t-{}", bench.draw(1_000_000));
+    let asks = format!("How is BBCA at {}?", 9_000 + bench.draw(1_000));
     let page = open(&bench)?;
-    begin(&page, &asks, url, &secret)?;
-    let asked = expect_question(&bench, &mut server, &asks, url, &secret).await?;
+    begin(&page, &asks, URL, &secret)?;
+    let asked = expect_question(&bench, &mut server, &asks, URL, &secret).await?;
     bench.wait_ms(100).await;
     let mut answer = Answer { page, stream: Some(asked.stream()), tokens: Vec::new() };
     bench.wait_ms(100).await;
@@ -74,8 +74,36 @@ async fn todo_5_asks(bench: Bench) -> Result<(), Failure> {
     quiet.map_err(|failure| failure.or_of("5.request"))
 }
 
+/// What may stand in a URL, and in a bearer token (RFC 6750).
+const URLS: [&str; 4] = ["/ask", "/assistant/ask?v=2&q=%20", "/ask/", "/a/../ask-it"];
+const SECRETS: [&str; 4] = ["demo", "abc~d.e-f_g+h/==", "0", "DEMO"];
+
+async fn todo_5_any_question(bench: Bench) -> Result<(), Failure> {
+    bench.show_request_headers(&["authorization", "content-type", "accept"]);
+    let mut server = bench.script();
+    let page = open(&bench)?;
+    for (number, asks) in share(&bench, &TEXTS, 2).into_iter().enumerate() {
+        let (url, secret) = (URLS[number % URLS.len()], SECRETS[number / 2 % SECRETS.len()]);
+        page.eval("globalThis.stop = new AbortController()")?;
+        begin(&page, asks, url, secret)?;
+        let url = if url.contains("..") { "/ask-it" } else { url };
+        let asked = expect_question(&bench, &mut server, asks, url, secret).await?;
+        asked.answer(503, &[("content-type", "application/problem+json")], "{}");
+        bench.wait_ms(100).await;
+    }
+    Ok(())
+}
+
+/// The first few of a list in the plain play; in the two others the one half and the other.
+fn share<T: Copy>(bench: &Bench, list: &[T], plain: usize) -> Vec<T> {
+    if bench.is_plain() {
+        return list[..plain].to_vec();
+    }
+    list.iter().copied().skip((bench.seed() % 2) as usize).step_by(2).collect()
+}
+
 /// Tokens on which a careless client stumbles, the first of them in the plain play.
-const TOKENS: [&str; 20] = [
+const TOKENS: [&str; 24] = [
     "",
     "again",
     "again",
@@ -96,6 +124,10 @@ const TOKENS: [&str; 20] = [
     ": no comment",
     "line\n",
     "\u{2028}",
+    "e\u{301}",
+    "\u{a0}\u{200b}",
+    "\0",
+    "undefined",
 ];
 
 /// Types that are none of ours.
@@ -107,14 +139,13 @@ async fn todo_5_any_tokens(bench: Bench) -> Result<(), Failure> {
     let page = ask_simply(&bench)?;
     let stream = question(&bench, &mut server).await?.stream();
     let mut answer = Answer { page, stream: Some(stream), tokens: Vec::new() };
-    let tokens: Vec<String> = if bench.is_plain() {
-        TOKENS[..8].iter().map(|token| (*token).to_owned()).collect()
-    } else {
-        // What a CR would be, an event stream cannot carry.
-        let any = [&TOKENS[..], &TEXTS].concat();
-        let drawn = (0..12).map(|_| any[bench.draw(any.len() as u64) as usize]);
-        drawn.flat_map(|token| vec![token; 1 + (bench.draw(4) == 0) as usize]).map(without_cr).collect()
-    };
+    let mut tokens: Vec<String> = share(&bench, &TOKENS, 8).into_iter().map(str::to_owned).collect();
+    if !bench.is_plain() {
+        // What a CR would be, an event stream cannot carry. After many tokens some come again, and one twice.
+        tokens.extend(share(&bench, &TEXTS, 0).into_iter().map(without_cr));
+        tokens.extend_from_within(..4);
+        tokens.extend_from_within(3..4);
+    }
     for (number, token) in (1..).zip(&tokens) {
         let mut before = String::new();
         if !bench.is_plain() && bench.draw(3) == 0 {
@@ -192,7 +223,7 @@ impl Answer {
                 Failure::of(
                     "5.arrival",
                     format!(
-                        "{because}, and the answer goes on. 100 ms later {missing} has not gone to `onToken`; it does when the answer is over. Read the body piece by piece, and hand each token on when it is there: `await response.text()` waits for all of it."
+                        "{because}, and the answer goes on. 100 ms later {missing} has not gone to `onToken`; it does later. Read the body piece by piece, and hand each token on when its event is complete: neither with the next one, nor when all of the body is there, as with `await response.text()`."
                     ),
                 )
             } else if at_the_end.len() > is.len() {
@@ -218,6 +249,14 @@ impl Answer {
                 format!("{because}: {} went to `onToken` all the same.", list(more)),
             ));
         };
+        let after = &is[agree + 1..];
+        if after.iter().zip(&should[agree..]).all(|(is, should)| is == should)
+            && should[agree..].len() == after.len()
+        {
+            let again = agree > 0 && *is_token == should[agree - 1];
+            let clause = if again { "5.tokens" } else { "5.other-types" };
+            return Ok(Failure::of(clause, format!("{because}: {is_token} went to `onToken` all the same.")));
+        }
         let is_trimmed = is_token.as_str().is_some_and(|is| is.trim() == token.trim());
         Ok(if is_trimmed {
             Failure::of(

@@ -18,7 +18,7 @@ pub(crate) const TODO_6: Check = Check {
     todo: Some(6),
     file: FILE,
     section: "todo-6",
-    experiment: "cargo run -p lab4, ask in its page, and stop the server with Ctrl-C in the middle of the answer.",
+    experiment: "cargo run -p lab4-solution, ask in its page, and stop the server with Ctrl-C in the middle of the answer: what does the page say?",
     scenes: &[
         scene!(
             todo_6_no_answer,

@@ -28,7 +28,13 @@ pub(crate) const TODO_3: Check = Check {
             todo_3_at_every_moment,
             ["3.error", "3.done", "3.last", "3.end"],
             [Disturbance::Close],
-            "One client asks, another follows the market, and it closes at any moment."
+            "An answer is being made, and the market closes at any moment."
+        ),
+        sweep!(
+            todo_3_in_a_commentary,
+            ["3.error", "3.last", "3.end"],
+            [Disturbance::Close],
+            "A client follows the market, and it closes at any moment."
         ),
     ],
 };
@@ -151,22 +157,31 @@ async fn todo_3_falls_behind(bench: Bench) -> Result<(), Failure> {
 }
 
 async fn todo_3_at_every_moment(bench: Bench) -> Result<(), Failure> {
-    let (feed, _) = one_price(&bench).await;
+    closed_at_any_moment(&bench, QUESTION, Some(10)).await
+}
+
+async fn todo_3_in_a_commentary(bench: Bench) -> Result<(), Failure> {
+    closed_at_any_moment(&bench, FOLLOW, None).await
+}
+
+/// The market moves, and closes when it is disturbed, at last after a second. `whole` is how many tokens a complete answer
+/// has.
+async fn closed_at_any_moment(bench: &Bench, question: &str, whole: Option<usize>) -> Result<(), Failure> {
+    let (feed, _) = one_price(bench).await;
     bench.serve(lab4::app(feed.clone()));
     let market = async {
         for pause in [60, 110, 110] {
             bench.wait_ms(pause).await;
-            feed.publish(price(&bench)).await;
+            feed.publish(price(bench)).await;
         }
-        // By then the other answer has come to its end.
-        tokio::select! { biased; _ = bench.disturbed() => {}, () = bench.wait_ms(500) => {} }
+        bench.wait_ms(720).await;
     };
     let close = async {
         tokio::select! { biased; _ = bench.disturbed() => {}, () = market => {} }
         feed.close();
     };
-    let listen = async |question: &str| {
-        let answer = asking(&bench, question).send().await?;
+    let listen = async {
+        let answer = asking(bench, question).send().await?;
         // The market was closed before the question came.
         if answer.status == 503 {
             return Ok(None);
@@ -175,38 +190,33 @@ async fn todo_3_at_every_moment(bench: Bench) -> Result<(), Failure> {
         let heard = answer.listen(Duration::from_secs(2)).await;
         Ok::<_, Failure>(Some((answer, sort(heard))))
     };
-    let (one, other, ()) = tokio::join!(listen(QUESTION), listen(FOLLOW), close);
-    let (one, other) = (one?, other?);
-    let mut sum = 0;
-    for (answer, made, others, whole) in [(one, Some(10)), (other, None)]
-        .into_iter()
-        .filter_map(|(heard, whole)| heard.map(|(answer, (made, others))| (answer, made, others, whole)))
-    {
-        sum += made as u64;
-        let is_whole = whole == Some(made);
-        let should = if is_whole { "done" } else { "error" };
-        match &others[..] {
-            [last] if last.name == should => expect_end(&bench, &answer)?,
-            [first, more, ..] if is_last_word(&first.name) => return Err(after(&first.name, more)),
-            [] if was_cut(&bench) => return Err(broken_off()),
-            others => {
-                let clause = if is_whole { "3.done" } else { "3.error" };
-                let says =
-                    others.first().map_or_else(|| "nothing".to_owned(), |event| format!("`{}`", event.name));
-                let how = if is_whole { "the answer is complete" } else { "the model has failed" };
-                return Err(Failure::of(
-                    clause,
-                    format!("After {made} tokens {how}: then comes `{should}`, and here {says}."),
-                ));
-            }
+    let (heard, ()) = tokio::join!(listen, close);
+    let Some((answer, (tokens, others))) = heard? else { return Ok(()) };
+    let is_whole = whole == Some(tokens);
+    let (clause, should, how) = if is_whole {
+        ("3.done", "done", "the answer is complete")
+    } else {
+        ("3.error", "error", "the model has failed")
+    };
+    match &others[..] {
+        [last] if last.name == should => expect_end(bench, &answer)?,
+        [first, more, ..] if is_last_word(&first.name) => return Err(after(&first.name, more)),
+        [] if was_cut(bench) => return Err(broken_off()),
+        others => {
+            let says =
+                others.first().map_or_else(|| "nothing".to_owned(), |event| format!("`{}`", event.name));
+            return Err(Failure::of(
+                clause,
+                format!("After {tokens} tokens {how}: then comes `{should}`, and here {says}."),
+            ));
         }
     }
-    let made = bill(&bench).await?;
-    if made != sum {
+    let made = bill(bench).await?;
+    if made != tokens as u64 {
         return Err(Failure::of(
-            "3.error",
+            clause,
             format!(
-                "{made} tokens were made, and {sum} came before the last words. What was made and paid for is sent."
+                "{made} tokens were made, and {tokens} came before `{should}`. What was made and paid for is sent."
             ),
         ));
     }
