@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use grader::{
     Asked, Bench, Failure, Mark, Page, Script,
+    invariant::bare,
     wire::{Moment, Place, What, transcript::Data},
 };
 
@@ -56,6 +57,7 @@ fn open(bench: &Bench) -> Result<Page, Failure> {
         globalThis.plain = (data) => (typeof data === 'string' ? JSON.stringify(data) : (data ?? null));
         // An error with its words, and with its place where that is in the client.
         globalThis.inFull = (error) => {
+            if (error instanceof client.HttpError) return `HttpError ${error.status}: ${error.message}`;
             const place = /client\.js:\d+(?::\d+)?/.exec(String(error?.stack ?? ''))?.[0];
             return `${error?.name ?? typeof error}: ${error?.message ?? error}${place ? ` (${place})` : ''}`;
         };
@@ -237,10 +239,10 @@ fn expect_shown(bench: &Bench, tables: &[&String]) -> Result<(), Failure> {
         Failure::of(
             "5.show",
             format!(
-                "{} of {} new answers were shown; {} was not.{}",
+                "{} of {} new answers were shown when they were there; {} was not.{}",
                 seen.len(),
                 expected.len(),
-                shown(&expected[seen.len()]),
+                bare(&expected[seen.len()]),
                 own_mistake(bench)
             ),
         )
@@ -255,7 +257,7 @@ fn expect_shown(bench: &Bench, tables: &[&String]) -> Result<(), Failure> {
                 } else {
                     format!("{} answers that were", expected.len())
                 },
-                seen.last().map(shown).unwrap_or_default()
+                seen.last().map(bare).unwrap_or_default()
             ),
         )
     } else {
@@ -264,8 +266,8 @@ fn expect_shown(bench: &Bench, tables: &[&String]) -> Result<(), Failure> {
             "5.show",
             format!(
                 "`show` was called with {}; the answer was {}. It takes the parsed data of each new answer, in order.",
-                seen.get(at).map(shown).unwrap_or_default(),
-                expected.get(at).map(shown).unwrap_or_default()
+                seen.get(at).map(bare).unwrap_or_default(),
+                expected.get(at).map(bare).unwrap_or_default()
             ),
         )
     })

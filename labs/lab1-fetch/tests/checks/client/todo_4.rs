@@ -21,7 +21,7 @@ pub(crate) const TODO_4: Check = Check {
     todo: Some(4),
     file: FILE,
     section: "todo-4",
-    experiment: "on the lab's page, in the browser's console: (await fetch('/prices/NONE')).ok, and what `fetch` throws when the server is stopped.",
+    experiment: "on the lab's page, in the browser's console: const { getJson } = await import('/client.js'); then await getJson('/nothing'); await getJson('/client.js'); await getJson('/client.js', { timeout: 1 }); await getJson('/client.js', { signal: AbortSignal.abort() })",
     scenes: &[
         scene!(
             todo_4_answers_and_errors,
@@ -133,7 +133,7 @@ pub(super) async fn todo_4_answers_and_errors(bench: Bench) -> Result<(), Failur
         if case.status < 300 {
             settled.expect_data(case.status, &case.body)?;
         } else {
-            expect_http_error(&settled, case)?;
+            expect_http_error(&bench, &settled, case)?;
         }
     }
     Ok(())
@@ -225,7 +225,7 @@ async fn answer(bench: &Bench, asked: Asked, status: u16, media_type: &str, body
     pieces.end();
 }
 
-fn expect_http_error(settled: &Settled, case: &Case) -> Result<(), Failure> {
+fn expect_http_error(bench: &Bench, settled: &Settled, case: &Case) -> Result<(), Failure> {
     let Case { status, media_type, body, problem, words } = case;
     let what = if media_type.is_empty() {
         format!("The answer is {status} without a content type")
@@ -262,26 +262,29 @@ fn expect_http_error(settled: &Settled, case: &Case) -> Result<(), Failure> {
             Failure::of(
                 "4.problem",
                 format!(
-                    "{what}, a problem document; the HttpError should have it as its `problem`, {body}. It is told as {told}. A media type has no capitals that count, and parameters may follow it."
+                    "{what}, a problem document; the HttpError should have it as its `problem`, {body}. It is {told}. A media type has no capitals that count, and parameters may follow it."
                 ),
             )
         } else {
             Failure::of(
                 "4.no-problem",
                 format!(
-                    "{what} and the body {body}; the HttpError should have no `problem`: only `application/problem+json` that can be parsed is one. It is told as {told}."
+                    "{what} and the body {body}; the HttpError should have no `problem`: only `application/problem+json` that can be parsed is one. It is {told}."
                 ),
             )
         });
     }
     match words {
-        Some(words) if !settled.message.contains(words.as_str()) => Err(Failure::of(
-            "4.message",
-            format!(
-                "The problem says \"{words}\", and the error's message is \"{}\": nobody will read what is wrong.",
-                settled.message
-            ),
-        )),
+        Some(words) if !settled.message.contains(words.as_str()) => {
+            bench.note(&format!("the error's message: {}", settled.message));
+            Err(Failure::of(
+                "4.message",
+                format!(
+                    "The problem says \"{words}\", and the error's message is \"{}\": nobody will read what is wrong.",
+                    settled.message
+                ),
+            ))
+        }
         _ => Ok(()),
     }
 }

@@ -68,8 +68,8 @@ pub(super) async fn todo_4_no_answer(bench: Bench) -> Result<(), Failure> {
             Server::SendsBitByBit => "the answer still comes bit by bit",
         };
         let hint = match how {
-            _ if options.contains("signal") => {
-                "The caller's `signal` and the time are both to end it; `AbortSignal.any` makes one signal of two. And the time is for the whole answer."
+            Server::Silent if options.contains("signal") => {
+                "The caller's `signal` and the time are both to end it; `AbortSignal.any` makes one signal of two."
             }
             Server::Silent => "",
             _ => {
@@ -244,7 +244,7 @@ fn expect_each(bench: &Bench, expected: &[(&str, &str)], because: &str) -> Resul
 pub(super) async fn todo_4_given_up(bench: Bench) -> Result<(), Failure> {
     let mut server = bench.script();
     let page = open(&bench)?;
-    let mut begins: Vec<Option<(u16, (&str, &str), &str)>> = vec![None, Some((200, JSON, "["))];
+    let mut begins = vec![None, Some((200, JSON, "["))];
     if !bench.is_plain() {
         begins.push(Some((500, PROBLEM, "{\"title\":")));
     }
@@ -267,7 +267,11 @@ pub(super) async fn todo_4_given_up(bench: Bench) -> Result<(), Failure> {
         let from = bench.now();
         page.eval("stop.abort()")?;
         bench.wait_ms(100).await;
-        expect_abort_error(&call, "The caller has given up (its `signal` is aborted)", "")?;
+        expect_abort_error(
+            &call,
+            "The caller has given up (its `signal` is aborted)",
+            "Give `fetch` a signal that aborts with the caller's; `AbortSignal.any` makes one signal of two.",
+        )?;
         if !was_aborted(&bench, from) {
             return Err(Failure::of(
                 "4.ended",

@@ -20,7 +20,7 @@ pub(crate) const TODO_5: Check = Check {
     todo: Some(5),
     file: FILE,
     section: "todo-5",
-    experiment: "open the lab's page with the network panel set to Slow 3G and an interval of ¼ s: how many requests are under way? Then press Stop.",
+    experiment: "open the lab's page with the network panel set to Slow 3G and an interval of ¼ s: how many requests are under way, and what do they say in `if-none-match`? Then press Stop.",
     scenes: &[
         scene!(
             todo_5_asks_and_asks_again,
@@ -118,10 +118,10 @@ async fn todo_5_asks_and_asks_again(bench: Bench) -> Result<(), Failure> {
         return Err(Failure::of(
             "5.not-modified",
             format!(
-                "The 304 came without a tag, and the next request says {}; it should be {new}, the tag of what is still shown.",
+                "The 304 came without a tag, and the next request has {}; it should name {new}, the tag of what is still shown.",
                 asked
                     .header("if-none-match")
-                    .map_or("nothing of it".to_owned(), |named| format!("`if-none-match: {named}`"))
+                    .map_or("no `if-none-match`".to_owned(), |named| format!("`if-none-match: {named}`"))
             ),
         ));
     }
@@ -383,7 +383,7 @@ async fn todo_5_two_at_once(bench: Bench) -> Result<(), Failure> {
     let (bmri, tlkm) = (tag(&bench), tag(&bench));
     let tag_of = |target: &str| if target == "/prices/BMRI" { bmri.clone() } else { tlkm.clone() };
     // Whose request comes first in a round is open, and so is when a round begins.
-    bench.leave_out(|moment| !matches!(moment.what, What::Said(..)));
+    bench.leave_out(|moment| !matches!(moment.what, What::Said(..) | What::Note(_)));
     for round in 0..3 {
         if round == 2 {
             page.eval("stop.abort()")?;
@@ -405,6 +405,8 @@ async fn todo_5_two_at_once(bench: Bench) -> Result<(), Failure> {
                 return Err(Failure::of("5.apart", format!("BMRI was stopped, and {target} is asked for.")));
             }
             if round > 0 && asked.header("if-none-match") != Some(&tag_of(&target)) {
+                let named = asked.header("if-none-match").unwrap_or("nothing");
+                bench.note(&format!("GET {target} names {named} in `if-none-match`"));
                 return Err(Failure::of(
                     "5.apart",
                     format!(
@@ -465,6 +467,7 @@ async fn todo_5_aborted(bench: Bench) -> Result<(), Failure> {
     asked.answer(200, &[JSON], second);
     quiet(&mut server, 30, "5.abort", "The signal was aborted; the client must ask for nothing more").await?;
     if let Some(word) = bench.said("status").get(told) {
+        bench.note(&format!("`status` was called with '{}'", shown(word)));
         return Err(Failure::of(
             "5.abort",
             format!(

@@ -323,7 +323,7 @@ fn expect_status(bench: &Bench, clause: &'static str, status: &str, because: &st
         Some(Data::Text(now)) if now == status => Ok(()),
         Some(now) => {
             let error = match bench.said("error").last() {
-                Some(error) if matches!(shown(now).as_str(), "stale" | "error") => {
+                Some(error) if status != "fresh" && matches!(shown(now).as_str(), "stale" | "error") => {
                     format!(" The error that came with it is {}.", shown(error))
                 }
                 _ => String::new(),
@@ -366,17 +366,26 @@ fn expect_reason<W: AsRef<str>>(bench: &Bench, expected: &[W]) -> Result<(), Fai
         {
             Ok(())
         }
-        Some((true, told)) => Err(Failure::of(
-            "6.reason",
+        Some((true, told)) => Err(reason(
+            bench,
+            &format!("the second argument: {}", shown(told)),
             format!(
                 "The second argument of `status` is {}; it should be the error that came, {}.",
                 shown(told),
                 expected[0].as_ref()
             ),
         )),
-        _ => Err(Failure::of(
-            "6.reason",
-            "`status` is told that something failed, and not what: the error is its second argument.",
+        _ => Err(reason(
+            bench,
+            "the second argument is missing",
+            "`status` is told that something failed, and not what: the error is its second argument."
+                .to_owned(),
         )),
     }
+}
+
+/// The clause of the second argument is broken; the note shows where.
+fn reason(bench: &Bench, note: &str, words: String) -> Failure {
+    bench.note(note);
+    Failure::of("6.reason", words)
 }
