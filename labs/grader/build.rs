@@ -4,7 +4,8 @@
 use std::{env, fs, path::Path};
 
 fn main() {
-    let folder = Path::new(&env::var_os("CARGO_MANIFEST_DIR").expect("cargo says it")).join("src/page/prelude");
+    let folder =
+        Path::new(&env::var_os("CARGO_MANIFEST_DIR").expect("cargo says it")).join("src/page/prelude");
     println!("cargo:rerun-if-changed={}", folder.display());
     let mut scripts: Vec<_> =
         fs::read_dir(&folder).expect("the folder is there").flatten().map(|entry| entry.path()).collect();

@@ -3,7 +3,8 @@
 //! The clients are each lab's untouched one, the solution's, the solution's
 //! with every `wrong/client-*.diff` and `also-right/client-*.diff` applied,
 //! and, for lab 3, those of `clients/`, which go wrong in other ways. With each
-//! comes what [`playground`] answers to everything that can be asked about it.
+//! comes what [`playground`] answers to everything that can be asked about it; with a wrong answer, to the check
+//! that catches it.
 //! Arguments, if there are any, are parts of names: only such clients are asked about.
 
 use std::{
@@ -88,6 +89,8 @@ struct Client {
     name: String,
     lab: &'static str,
     files: Files,
+    /// The check that must catch it, where it is a wrong answer: it is asked about, and no other.
+    caught_by: Option<String>,
 }
 
 impl Client {
@@ -102,20 +105,22 @@ fn clients() -> Result<Vec<Client>, String> {
     let root = root();
     let mut clients = Vec::new();
     for Listed { name: lab, folder, .. } in list() {
-        let mut add = |name: &str, files| clients.push(Client { name: format!("{lab}/{name}"), lab, files });
+        let mut add = |name: &str, files, caught_by| {
+            clients.push(Client { name: format!("{lab}/{name}"), lab, files, caught_by });
+        };
         let solved = root.join(folder.replacen("labs", "solutions", 1));
         let solution = client(&solved.join("web/client.js"))?;
-        add("untouched", client(&root.join(folder).join("web/client.js"))?);
-        add("solution", solution.clone());
-        add("no files", Files::new());
+        add("untouched", client(&root.join(folder).join("web/client.js"))?, None);
+        add("solution", solution.clone(), None);
+        add("no files", Files::new(), None);
         for kind in ["wrong", "also-right"] {
             for path in list_of(&solved.join(kind), "client-", "diff")? {
-                add(&format!("{kind}/{}", stem(&path)), apply(&path, &solution)?);
+                add(&format!("{kind}/{}", stem(&path)), apply(&path, &solution)?, caught_by(&path)?);
             }
         }
         if lab == "lab3" {
             for path in list_of(&root.join("book/playground/clients"), "", "js")? {
-                add(&format!("clients/{}", stem(&path)), client(&path)?);
+                add(&format!("clients/{}", stem(&path)), client(&path)?, None);
             }
         }
     }
@@ -162,6 +167,13 @@ fn apply(path: &Path, solution: &Files) -> Result<Files, String> {
     Ok(Files::from([("client.js".to_owned(), changed)]))
 }
 
+/// The check that a wrong answer's header names.
+fn caught_by(path: &Path) -> Result<Option<String>, String> {
+    let text = read(path)?;
+    let mut header = text.lines().take_while(|line| line.starts_with('#'));
+    Ok(header.find_map(|line| line.strip_prefix("# caught by: ")).map(|name| name.trim().to_owned()))
+}
+
 fn answers(clients: &[Client]) -> Result<Value, String> {
     let clients = in_turn(clients)?;
     let costs = list().iter().map(|lab| measured(lab.name)).collect::<Result<Vec<_>, _>>()?;
@@ -197,12 +209,15 @@ fn measured(lab: &str) -> Result<Value, String> {
 
 /// Every answer as the text that the module must give, byte for byte.
 fn answer(client: &Client) -> Result<Value, String> {
-    let Client { name, lab, files } = client;
+    let Client { name, lab, files, caught_by } = client;
     let files = json!(files);
     let read = sources(&files.to_string())?;
     let began = Instant::now();
     let (mut checks, mut plays) = (Vec::new(), Vec::new());
     for listed in list().into_iter().filter(|listed| listed.name == *lab).flat_map(|listed| listed.checks) {
+        if caught_by.as_ref().is_some_and(|check| check != listed.name) {
+            continue;
+        }
         let graded = check(lab, listed.name, &read)?;
         checks.push(json!({ "check": listed.name, "verdict": graded.verdict, "answer": text(&graded) }));
         for scene in listed.scenes {

@@ -59,6 +59,7 @@ pub use loader::Sources;
 
 use crate::{net::Lane, tape::Tape, tasks::spawn_local};
 use engine::Engine;
+#[cfg(not(target_family = "wasm"))]
 pub(crate) use engine::{THREAD_STACK, allow_deep_stack};
 use host::Host;
 

@@ -44,8 +44,10 @@ const MEMORY: usize = 64 << 20;
 /// How deep the engine's stack may grow on any thread. A worker in the book's page has less.
 const STACK: usize = if cfg!(target_family = "wasm") { 128 << 10 } else { 512 << 10 };
 /// How deep on a thread that was started for it: some 10,000 calls, as in a browser.
+#[cfg(not(target_family = "wasm"))]
 const DEEP_STACK: usize = 8 << 20;
 /// How large the stack of such a thread must be.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) const THREAD_STACK: usize = 12 << 20;
 /// How many rejections that were reported are kept, to see whether they are handled later.
 const REPORTED: usize = 100;
@@ -55,6 +57,7 @@ thread_local! {
 }
 
 /// This thread was started with a stack of [`THREAD_STACK`]: pages that are opened in it hold as many calls as a browser.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) fn allow_deep_stack() {
     STACK_LIMIT.set(DEEP_STACK);
 }
