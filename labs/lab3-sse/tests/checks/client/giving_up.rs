@@ -21,6 +21,7 @@ pub(super) struct Refusal {
     lost: Mark,
     /// How long after that the client heard why, in milliseconds.
     heard_after: u64,
+    answer: Answer,
 }
 
 impl Refusal {
@@ -44,11 +45,7 @@ impl Ticker {
     /// The browser has given up. The client asks why, and the question is answered like this.
     pub(super) async fn asks(&self, server: &mut Script, answer: Answer) -> Result<Refusal, Failure> {
         let bench = &self.0.bench;
-        // What made the browser give up is in transit.
-        let answers = || bench.moments().iter().filter(|moment| is_answer(moment)).count();
-        let before = answers();
-        let arrived = || (answers() > before).then(|| bench.last_moment(is_answer)).flatten();
-        let lost = bench.until(AT_ONCE, "The server's answer was lost.", arrived).await?;
+        let lost = self.gives_up().await?;
         if answer == Answer::Refused {
             return self.asks_in_vain(lost).await;
         }
@@ -74,7 +71,16 @@ impl Ticker {
                 ));
             }
         }
-        Ok(Refusal { lost, heard_after: heard.since(lost) })
+        Ok(Refusal { lost, heard_after: heard.since(lost), answer })
+    }
+
+    /// Waits for the answer that makes the browser give up: it is in transit.
+    pub(super) async fn gives_up(&self) -> Result<Mark, Failure> {
+        let bench = &self.0.bench;
+        let answers = || bench.moments().iter().filter(|moment| is_answer(moment)).count();
+        let before = answers();
+        let arrived = || (answers() > before).then(|| bench.last_moment(is_answer)).flatten();
+        bench.until(AT_ONCE, "The server's answer was lost.", arrived).await
     }
 
     /// The client's question. Its method, its headers and the position in its address are open.
@@ -83,7 +89,7 @@ impl Ticker {
         let told = bench.told_at(lost);
         let question = server.request_within(
             AT_ONCE,
-            "The browser has given up on the stream; an `EventSource` that is CLOSED never comes back. The client should ask why, with one `fetch` of the same address",
+            "The browser has given up on the stream; an `EventSource` that is CLOSED never comes back. The client should ask why, with one `fetch` of the same address.",
         );
         let question = question.await.map_err(|failure| failure.or_of("6.asks"))?;
         if is_event_source(&question) {
@@ -135,7 +141,7 @@ impl Ticker {
             )
             .await
             .map_err(|failure| failure.or_of("6.asks"))?;
-        Ok(Refusal { lost, heard_after: heard.since(lost) })
+        Ok(Refusal { lost, heard_after: heard.since(lost), answer: Answer::Refused })
     }
 
     /// The client comes back within the window, in milliseconds: its request, and how long it waited.
@@ -147,13 +153,16 @@ impl Ticker {
         clause: &'static str,
     ) -> Result<(Asked, u64), Failure> {
         let bench = &self.0.bench;
-        let back = server
-            .request_within(
-                Duration::from_secs(60),
-                "The browser has given up, the server has not said 204, and the client does not come back: what it met is a reason to wait, not to stop",
-            )
-            .await
-            .map_err(|failure| failure.or_of(if clause == "6.no-answer" { clause } else { "6.passes" }))?;
+        let asked = match refusal.answer {
+            Answer::Status(status) => format!("The client's question was answered with {status}"),
+            Answer::Refused | Answer::Broken => "The client's question got no answer".to_owned(),
+        };
+        let missing = format!(
+            "{asked}, and the client does not come back: only a 204 means that the market is closed, and everything else may pass."
+        );
+        let back = server.request_within(Duration::from_secs(60), &missing).await;
+        let back =
+            back.map_err(|failure| failure.or_of(if clause == "6.no-answer" { clause } else { "6.passes" }))?;
         let waited = bench.last_moment(is_request).unwrap_or(back.at).since(refusal.lost);
         let latest = to + refusal.heard_after;
         if waited < from || waited > latest {

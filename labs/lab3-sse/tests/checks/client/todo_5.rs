@@ -1,17 +1,15 @@
 //! TODO 5: watch.
 
-use std::time::Duration;
+use grader::{Bench, Check, Disturbance, Failure, Page, awkward::TEXTS, invariant, scene, sweep};
 
-use grader::{Bench, Check, Disturbance, Failure, Page, invariant, scene, sweep};
-
-use super::{AT_ONCE, FILE, NO_PRICE, Ticker, event, market::Market};
+use super::{FILE, NO_PRICE, Ticker, event, market::Market, quiet};
 
 pub(crate) const TODO_5: Check = Check {
     name: "todo_5_shows_each_price_and_keeps_its_place",
     todo: Some(5),
     file: FILE,
     section: "todo-5",
-    experiment: "log `event.type`, `event.data` and `event.lastEventId` in each listener, cargo run -p lab3, open http://127.0.0.1:3003/, and hold the console against the EventStream tab of the browser's network panel.",
+    experiment: "log `event.type`, `event.data` and `event.lastEventId` in each listener, cargo run -p lab3 (its server needs TODO 1), open http://127.0.0.1:3003/, and hold the console against the EventStream tab of the browser's network panel.",
     scenes: &[
         scene!(
             todo_5_shows_prices,
@@ -59,12 +57,15 @@ async fn todo_5_shows_prices(bench: Bench) -> Result<(), Failure> {
     let (first, second) = (ticker.next(), ticker.next());
     stream.send(format!("{}{}", event(first.0, &first.1), event(second.0, &second.1)));
     ticker.shows([first, second]);
+    // And prices of everything that may be in a text.
+    for text in TEXTS.iter().filter(|_| !bench.is_plain()) {
+        let price = (ticker.next().0, ticker.quote(text));
+        ticker.send(&mut stream, &event(price.0, &price.1));
+        ticker.shows([price]);
+    }
     bench.wait_ms(100).await;
     ticker.expect_shown()?;
-    server
-        .quiet(AT_ONCE, "One stream is open; the client must not ask for another")
-        .await
-        .map_err(|failure| failure.or_of("5.one"))?;
+    quiet(&mut server, 1, "5.one", "One stream is open, and the client opens another").await?;
     if !stream.is_read() {
         return Err(Failure::of(
             "5.one",
@@ -79,10 +80,7 @@ async fn todo_5_shows_prices(bench: Bench) -> Result<(), Failure> {
             "The signal was aborted and the stream is still open: is it `source` that holds the EventSource? `close()` closes that one.",
         ));
     }
-    server
-        .quiet(Duration::from_secs(30), "The signal was aborted; the client must ask for nothing more")
-        .await
-        .map_err(|failure| failure.or_of("5.aborted"))
+    quiet(&mut server, 30, "5.aborted", "The signal was aborted; the client must ask for nothing more").await
 }
 
 async fn todo_5_position(bench: Bench) -> Result<(), Failure> {
@@ -157,13 +155,13 @@ async fn todo_5_never_begins(bench: Bench) -> Result<(), Failure> {
         "client.watchPrices({ url: '/prices/stream', show: (price) => say('show', price), status: (status) => say('status', status), signal: AbortSignal.abort() })",
     )?;
     bench.note("the signal was aborted from the beginning");
-    server
-        .quiet(
-            Duration::from_secs(10),
-            "The signal was aborted from the beginning; the client must ask for nothing",
-        )
-        .await
-        .map_err(|failure| failure.or_of("5.aborted"))
+    quiet(
+        &mut server,
+        10,
+        "5.aborted",
+        "The signal was aborted from the beginning; the client must ask for nothing",
+    )
+    .await
 }
 
 async fn todo_5_aborted_at_any_moment(bench: Bench) -> Result<(), Failure> {

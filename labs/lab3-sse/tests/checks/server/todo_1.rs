@@ -35,7 +35,7 @@ const CLAUSES: Clauses = Clauses {
     arrives: "1.one-event",
     once: "1.one-event",
     data: "1.data",
-    why: "each update is one event, on every stream that is open.",
+    why: "Each update is one event, on every stream that is open, also if it says what the one before said.",
 };
 
 async fn todo_1_each_update(bench: Bench) -> Result<(), Failure> {
@@ -97,6 +97,7 @@ async fn todo_1_any_data(bench: Bench) -> Result<(), Failure> {
         json!([]),
         json!({}),
         json!([1, [2, { "deep": [null] }]]),
+        json!({ "symbol": "LONG", "remark": "0123456789".repeat(3_000) }),
         json!({ "id": 7, "event": "trade", "data": "\n\n", "retry": 1, "seq": 1 }),
     ]);
     if bench.is_plain() {

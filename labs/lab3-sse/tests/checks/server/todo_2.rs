@@ -56,21 +56,21 @@ const MISSED: Clauses = Clauses {
     arrives: "2.header",
     once: "2.once",
     data: "1.data",
-    why: "the client had not seen it when it lost its connection, and it will never ask for it again.",
+    why: "The client had not seen it when it lost its connection, and will never ask for it again.",
 };
 const BY_ADDRESS: Clauses = Clauses {
     arrives: "2.address",
-    why: "the client says in its address that it has not seen it, and it will never ask for it again.",
+    why: "The client says in its address what it saw last, and will never ask for this one again.",
     ..MISSED
 };
 const IN_BETWEEN: Clauses = Clauses {
     arrives: "2.in-between",
-    why: "it was published while the log was being read, so it was not in what was read, and a subscription that begins later does not hear it.",
+    why: "It was published while the log was being read: it is not in what was read, and a subscription that begins later does not hear it.",
     ..MISSED
 };
 const NEW: Clauses = Clauses {
     arrives: "2.goes-on",
-    why: "after what was missed the stream goes on with what is new, also where nothing was missed.",
+    why: "After what was missed the stream goes on with what is new, also where nothing was missed.",
     ..MISSED
 };
 
@@ -106,7 +106,7 @@ async fn todo_2_header_over_address(bench: Bench) -> Result<(), Failure> {
     let clauses = Clauses {
         arrives: "2.header-wins",
         once: "2.header-wins",
-        why: "with both, the header counts, and it says that the client has not seen it.",
+        why: "With both, the header counts, and it says that the client has not seen this one.",
         ..MISSED
     };
     let market = Market::open(&bench);

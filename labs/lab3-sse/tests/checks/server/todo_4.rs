@@ -33,7 +33,7 @@ const CLAUSES: Clauses = Clauses {
     arrives: "4.last-prices",
     once: "2.once",
     data: "1.data",
-    why: "it was published before the market closed.",
+    why: "It was published before the market closed.",
 };
 
 async fn todo_4_closed(bench: Bench) -> Result<(), Failure> {
@@ -181,6 +181,15 @@ async fn ends(visitors: &mut [&mut Visitor], last: &[Due]) -> Result<u64, Failur
             let Some(event) = events.next() else { return Err(lost(due)) };
             expect(event, &due.update, CLAUSES)?;
             visitor.arrived_at(due.told, Some(due.update.seq));
+        }
+        if let Some(event) = events.next() {
+            return Err(Failure::of(
+                "4.ends",
+                format!(
+                    "Nothing more was published, and an event of type `{}` came: what ends a stream is its end, and the 204 after it.",
+                    event.name
+                ),
+            ));
         }
         if !visitor.stream.has_ended() {
             return Err(Failure::of(
