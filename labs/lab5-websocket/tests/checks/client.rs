@@ -203,18 +203,22 @@ impl Floor {
     /// The client comes back, whenever that is, where another TODO is checked.
     pub(crate) async fn returns_after(&mut self, lost: Mark, failures: u32) -> Result<Asked, Failure> {
         let (from, _, latest) = window(failures);
-        let asked = self.returns().await?;
+        let asked = self.returns(failures).await?;
         self.bench.leave_open(lost, (from, latest), is_request);
         Ok(asked)
     }
 
-    async fn returns(&mut self) -> Result<Asked, Failure> {
+    async fn returns(&mut self, failures: u32) -> Result<Asked, Failure> {
+        let words = match failures {
+            0 => "The connection was lost, and the client never came back. A lost connection fires `close`; whether it fires `error` depends on the browser.".to_owned(),
+            more => format!(
+                "After the {} connection in a row that came to nothing the client never came back: only a final code, and whoever leaves, ends that.",
+                nth(more + 1)
+            ),
+        };
         let asked = self
             .server
-            .request_within(
-                Duration::from_secs(300),
-                "The connection was lost, and the client never came back. A lost connection fires `close`; whether it fires `error` depends on the browser.",
-            )
+            .request_within(Duration::from_secs(300), &words)
             .await
             .map_err(|failure| failure.or_of("6.returns"))?;
         self.is_upgrade(asked)
@@ -230,7 +234,7 @@ impl Floor {
     ) -> Result<(Asked, u64), Failure> {
         let (from, to, latest) = window(failures);
         let whole = to;
-        let asked = self.returns().await?;
+        let asked = self.returns(failures).await?;
         let waited = self.bench.last_moment(is_request).unwrap_or(asked.at).since(lost);
         if (from..=latest).contains(&waited) {
             self.bench.leave_open(lost, (from, latest), is_request);
@@ -241,7 +245,7 @@ impl Floor {
             Loss::OnlyOpened if waited < from => (
                 "6.not-by-open",
                 format!(
-                    "The connection opened, and ended before the floor had said `joined`: the {} in a row that came to nothing. The client came back after {waited} ms, and it should wait {due}: that a connection opens is no success yet.",
+                    "The connection opened, and ended before the floor had said `joined`: the {} in a row that came to nothing. The client came back after {waited} ms, and it should wait {due}: that a connection opens, or that the floor says something else on it, is no success yet.",
                     nth(failures + 1)
                 ),
             ),

@@ -163,6 +163,7 @@ async fn todo_4_too_long(bench: Bench) -> Result<(), Failure> {
         ('C', "Cid", accents, "fewer than 4096 characters and more than 4096 bytes"),
         ('D', "Dora", dull(12_000), "12000 bytes"),
         ('E', "Eve", "x".repeat(LONGEST + 1), "4097 bytes that mean nothing"),
+        ('G', "Gus", format!("{}{}", dull(100), " ".repeat(LONGEST - 99)), "4097 bytes, most of them spaces"),
         ('F', "Fay", "📈".repeat(1_100), "1100 characters and 4400 bytes"),
     ] {
         bench.wait_ms(100).await;
