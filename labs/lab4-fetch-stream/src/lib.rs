@@ -64,7 +64,7 @@ async fn ask(
 // ANCHOR_END: app
 
 /// TODO 1: Each token is one event. It has no type of its own; its data is the
-/// token, to the letter: with the blanks and line breaks that are in it.
+/// token, to the letter. Blanks and line breaks in it stay what they are.
 fn event(token: &str) -> Event {
     // ANCHOR: todo_1
     let _ = token;
@@ -73,7 +73,7 @@ fn event(token: &str) -> Event {
 }
 
 /// TODO 2: A token is sent when it is made. When the client goes, the work
-/// stops: tokens are money.
+/// stops. Tokens are money.
 async fn respond(answer: Answer) -> Response {
     // ANCHOR: todo_2
     let whole: Vec<Event> = events(answer).collect().await;

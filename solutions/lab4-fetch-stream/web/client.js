@@ -115,9 +115,9 @@ export async function ask(question, { url, token, onToken, signal }) {
   const line = new AbortController();
 
   // TODO 5: One POST asks the question as JSON, with three headers; the data of
-  // each `message` goes to `onToken` when it arrives, and to `text`. Send
-  // `{ "question": … }` with Authorization, Content-Type and Accept; keep the
-  // `response`. If `isAnswer()`, push its body, chunk by chunk, into an
+  // each `message` goes to `onToken` when it arrives. It goes to `text`, too.
+  // Send `{ "question": … }` with Authorization, Content-Type and Accept; keep
+  // the `response`. If `isAnswer()`, push its body, chunk by chunk, into an
   // `EventStreamParser`. `done` and `error` are the `lastWord`. A network that
   // fails is no exception: it is how it ended.
   async function converse() {
