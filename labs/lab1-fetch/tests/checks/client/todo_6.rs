@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use grader::{
     Asked, Bench, Check,
-    Disturbance::{Cut, Refuse, Stall},
+    Disturbance::{Refuse, Stall},
     Failure, scene, sweep,
     wire::{What, transcript::Data},
 };
@@ -45,7 +45,7 @@ pub(crate) const TODO_6: Check = Check {
         sweep!(
             todo_6_a_bad_network,
             ["6.fresh", "6.stale", "6.error"],
-            [Cut, Refuse, Stall],
+            [Refuse, Stall],
             "A new price every two seconds."
         ),
     ],
