@@ -92,6 +92,35 @@ impl Market {
         self.0.streams.borrow().iter().chain(self.0.questions.borrow().iter()).any(Stream::is_read)
     }
 
+    /// After an abort no request waits for its answer: the one that had none yet is ended, too.
+    pub(super) fn expect_ended(&self, clause: &'static str) -> Result<(), Failure> {
+        let bench = self.bench();
+        if bench.disturbance().is_none() {
+            return Ok(());
+        }
+        let after = bench.since_disturbed();
+        let before: Vec<_> = bench.recording().into_iter().map(|(_, moment)| moment).collect();
+        let before = &before[..before.len() - after.len()];
+        let is_over = |what: &What| {
+            matches!(what, What::Response { .. } | What::Abort | What::Cut | What::Refused | What::End)
+        };
+        for moment in before {
+            let What::Request { method, target, .. } = &moment.what else { continue };
+            let mine = |other: &&Moment| other.exchange == moment.exchange;
+            let waited = !before.iter().filter(mine).any(|other| is_over(&other.what));
+            if waited && !after.iter().filter(mine).any(|other| matches!(other.what, What::Abort | What::Cut))
+            {
+                return Err(Failure::of(
+                    clause,
+                    format!(
+                        "The signal was aborted while {method} {target} was waiting for its answer, and the request went on. `fetch` ends it if it is given the signal."
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The page has shown everything that was published, each price once and in order. After an abort the end may lack.
     pub(super) fn expect_all(&self, may_lack: bool, clause: &'static str) -> Result<(), Failure> {
         let log = self.0.log.borrow();

@@ -234,6 +234,7 @@ async fn todo_6_aborted_at_any_moment(bench: Bench) -> Result<(), Failure> {
     let _page = market.watch()?;
     through_a_restart(&market).await;
     invariant::silent_after_abort(&bench, "6.aborted")?;
+    market.expect_ended("6.aborted")?;
     let aborted = bench.disturbance().is_some();
     if aborted && market.is_watched() {
         return Err(Failure::of("6.aborted", "The signal was aborted, and a stream is still open."));
