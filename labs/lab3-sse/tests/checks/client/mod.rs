@@ -5,6 +5,7 @@ mod market;
 mod todo_5;
 mod todo_6;
 mod todo_7;
+mod todo_7_sweeps;
 
 use std::{
     cell::{Cell, RefCell},
@@ -253,7 +254,9 @@ impl Ticker {
         if shown == expected {
             return Ok(());
         }
-        let next = expected.get(shown.len());
+        let right = expected.iter().zip(&shown).take_while(|(is, should)| is == should).count();
+        let next = expected.get(right);
+        let is_said_again = right > 0 && expected.get(right - 1) == next;
         let words = match shown.iter().find(|shown| matches!(shown, Data::Text(_))) {
             _ if shown.contains(&Data::of_text(NO_PRICE)) => {
                 return Err(Failure::of(
@@ -265,9 +268,9 @@ impl Ticker {
                 "`show` was called with the text {}: it takes the price itself, `JSON.parse(event.data)`.",
                 invariant::bare(text)
             ),
-            None if expected.starts_with(&shown) => {
+            None if expected.starts_with(&shown) || is_said_again => {
                 let price = next.map(invariant::bare).unwrap_or_default();
-                if shown.last() == next {
+                if is_said_again {
                     format!(
                         "{price} was sent twice, and `show` was called with it once: two events that say the same are two prices."
                     )

@@ -196,8 +196,11 @@ async fn todo_6_away_for_long(bench: Bench) -> Result<(), Failure> {
     let mut places = Vec::new();
     for attempt in 0..40_u32 {
         let to = 30_000.min(1_000 << attempt.min(6));
-        refuse(&bench, asked, bench.pick(&FATAL));
-        let answer = if bench.pick(&[false, false, true]) { Answer::Broken } else { Answer::Status(503) };
+        // Every status in turn, and now and then no answer at all.
+        let turn = attempt as usize;
+        refuse(&bench, asked, FATAL[turn % FATAL.len()]);
+        let answer =
+            if turn % 7 == 6 { Answer::Broken } else { Answer::Status(PASSING[turn % PASSING.len()]) };
         let refusal = ticker.asks(&mut server, answer).await?;
         let waited;
         let clause = if to < 30_000 { "6.wait" } else { "6.longest" };
