@@ -103,6 +103,15 @@ async fn todo_2_everyone_who_waits(bench: Bench) -> Result<(), Failure> {
         ));
     }
     for answer in answers {
+        if answer.status != 200 {
+            return Err(Failure::of(
+                "2.everyone",
+                format!(
+                    "An order was filled, and one of those who waited for it is answered with {}.",
+                    answer.status
+                ),
+            ));
+        }
         expect_updates(&market.read(answer).await?, &published)?;
     }
     // How long it takes within the second, and who is told first, is open.
