@@ -196,7 +196,7 @@ async fn expect(
                 "{arrives}. What another format would escape is a letter like any other here: the data is the token itself."
             ),
         )
-    } else if token.trim_matches(' ') == token {
+    } else if token.trim_matches('\n') != token {
         Failure::of(
             "1.lines",
             format!(
@@ -205,6 +205,11 @@ async fn expect(
         )
     } else if data.trim_end() == token.trim_end() {
         Failure::of("1.blanks", format!("{arrives}: blanks at its end are lost. They are the token's own."))
+    } else if !token.starts_with(' ') {
+        Failure::of(
+            "1.letter",
+            format!("{arrives}: white space is a part of the token like any other letter."),
+        )
     } else {
         Failure::of(
             "1.blanks",
