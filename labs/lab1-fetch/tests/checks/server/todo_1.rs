@@ -230,7 +230,9 @@ async fn another_log(
         ));
     }
     let tuesday = tuesday.expect_prices(&newest(&other).await)?;
-    expect_another("1.another-log", &monday, &tuesday, "The prices are those of another log")
+    expect_another("1.another-log", &monday, &tuesday, "The prices are those of another log")?;
+    bench.wait_ms(100).await;
+    visitor.fetch("/prices", Some(&tuesday)).await?.expect_not_modified("1.not-modified", &tuesday)
 }
 
 /// Somebody who keeps tags. What a tag is made of is the server's business: they are told as `"v1"`, `"v2"` …
