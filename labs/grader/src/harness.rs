@@ -276,18 +276,22 @@ fn side_by_side(
         // The receiver outlives the workers.
         let _ = done.send((check.name, verdict));
     };
-    let (grade, clients, next) = (&grade, &clients, &next);
+    let grade_clients = |done: &mpsc::Sender<_>| {
+        while let Some(check) = clients.get(next.fetch_add(1, Ordering::Relaxed)) {
+            grade(check, done);
+        }
+    };
+    let (grade, grade_clients) = (&grade, &grade_clients);
     thread::scope(|scope| {
         let server_done = done.clone();
-        scope.spawn(move || servers.into_iter().for_each(|check| grade(check, &server_done)));
+        scope.spawn(move || {
+            servers.into_iter().for_each(|check| grade(check, &server_done));
+            grade_clients(&server_done);
+        });
         let others = thread::available_parallelism().map_or(1, usize::from).saturating_sub(1);
         for _ in 0..others.max(1).min(clients.len()) {
             let done = done.clone();
-            scope.spawn(move || {
-                while let Some(check) = clients.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    grade(check, &done);
-                }
-            });
+            scope.spawn(move || grade_clients(&done));
         }
         drop(done);
         let mut early = BTreeMap::new();
