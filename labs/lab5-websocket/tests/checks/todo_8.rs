@@ -32,6 +32,11 @@ pub(crate) const TODO_8: Check = Check {
             "What Ann said is lost four times, once for minutes, before the floor has said it."
         ),
         scene!(
+            todo_8_many_clients,
+            ["8.unique"],
+            "Four clients of the same name say fifty things each, at the same time."
+        ),
+        scene!(
             todo_8_a_hundred_lost,
             ["8.again", "8.order", "8.acknowledged"],
             "Ann says a hundred and twenty things, the floor says twenty of them, and the connection is cut."
@@ -42,11 +47,6 @@ pub(crate) const TODO_8: Check = Check {
             "The floor says the second of three messages, another in the words of the third, and one that is nobody's."
         ),
         scene!(todo_8_two_clients, ["8.unique"], "Two clients say two things each."),
-        scene!(
-            todo_8_many_clients,
-            ["8.unique"],
-            "Four clients of the same name say fifty things each, at the same time."
-        ),
         sweep!(
             todo_8_at_every_moment,
             ["8.again", "8.same-id", "8.order", "8.acknowledged"],
