@@ -281,11 +281,12 @@ fn side_by_side(
             grade(check, done);
         }
     };
-    let (grade, grade_clients) = (&grade, &grade_clients);
+    let grade_servers = |done: &mpsc::Sender<_>| servers.iter().for_each(|check| grade(check, done));
+    let (grade_servers, grade_clients) = (&grade_servers, &grade_clients);
     thread::scope(|scope| {
         let server_done = done.clone();
         scope.spawn(move || {
-            servers.into_iter().for_each(|check| grade(check, &server_done));
+            grade_servers(&server_done);
             grade_clients(&server_done);
         });
         let others = thread::available_parallelism().map_or(1, usize::from).saturating_sub(1);
