@@ -181,10 +181,15 @@ pub fn main(lab: &Lab, package: &str, folder: &str, built_from: &[(&str, &str)])
 /// `[{"scene": "todo_2_after_a_cut", "todo": 2, "clauses": ["2.once"]}, …]`
 fn clauses(checks: &[&Check]) -> String {
     let scenes = checks.iter().flat_map(|check| {
-        check
-            .scenes
-            .iter()
-            .map(|scene| json!({ "scene": scene.name, "todo": check.todo, "clauses": scene.clauses }))
+        check.scenes.iter().map(move |scene| {
+            json!({
+                "scene": scene.name,
+                "check": check.name,
+                "file": check.file,
+                "todo": check.todo,
+                "clauses": scene.clauses,
+            })
+        })
     });
     json!(scenes.collect::<Vec<_>>()).to_string()
 }

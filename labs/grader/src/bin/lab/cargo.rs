@@ -218,6 +218,8 @@ pub(crate) struct Grading<'a> {
     pub(crate) paint: Paint,
     /// Which of several servers in the binary is graded, from 1.
     pub(crate) answer: Option<usize>,
+    /// The checks to play, by name; all without any.
+    pub(crate) checks: &'a [String],
 }
 
 impl Grading<'_> {
@@ -248,6 +250,9 @@ impl Grading<'_> {
             .stdin(Stdio::null())
             .stderr(writer.try_clone().map_err(trouble)?)
             .stdout(writer);
+        if !self.checks.is_empty() {
+            command.arg("--exact").args(self.checks);
+        }
         if let Some(number) = self.answer {
             command.env(ANSWER, number.to_string());
         }

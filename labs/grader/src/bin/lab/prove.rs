@@ -20,6 +20,7 @@ use crate::paint::{Paint, say};
 use crate::repo::{Files, Lab, Repo, plain};
 use crate::report::{Check, Report, Verdict};
 use crate::sentence::{Result, Sentence};
+use coverage::Scene;
 use table::{Outcome, Table};
 use tree::Tree;
 
@@ -153,6 +154,8 @@ struct Server {
     /// Which of the servers in that binary is the answer's, from 1; nothing where there is only the solution's.
     number: Option<usize>,
     files: Files,
+    /// The checks that it can fail.
+    checks: Vec<String>,
 }
 
 impl Prover<'_> {
@@ -191,7 +194,7 @@ impl Prover<'_> {
         table.row("solution", "passes everything", || match self.solution_binary()? {
             Err(complaint) => Ok(Outcome::failed(complaint)),
             Ok(path) => {
-                let run = self.run(&path, &self.tree.solution(self.lab), None)?;
+                let run = self.run(&path, &self.tree.solution(self.lab), None, &[])?;
                 binary = Some(path);
                 Ok(passes_everything(&run))
             }
@@ -263,6 +266,7 @@ impl Prover<'_> {
             // One that does not apply says so in its row.
             answer.apply(&mut solution.clone()).is_ok_and(|changed| is_client_only(&changed))
         });
+        let scenes = &crate::cargo::clauses::<Scene>(binary)?[..];
         let clients_folder = self.tree.aside(self.lab, "clients")?;
         let servers_folder = self.tree.aside(self.lab, "servers")?;
         std::thread::scope(|scope| -> Result<()> {
@@ -271,7 +275,7 @@ impl Prover<'_> {
             scope.spawn(move || {
                 for (kind, answer) in clients {
                     let from = Instant::now();
-                    let outcome = self.client(*kind, answer, solution, binary, &clients_folder);
+                    let outcome = self.client(*kind, answer, solution, scenes, binary, &clients_folder);
                     if send.send((outcome, from.elapsed())).is_err() {
                         return;
                     }
@@ -281,7 +285,7 @@ impl Prover<'_> {
             let (send, built) = mpsc::sync_channel(1);
             scope.spawn(move || {
                 for (number, part) in servers.chunks(TOGETHER).enumerate() {
-                    if send.send(self.build(part, solution, number)).is_err() {
+                    if send.send(self.build(part, solution, scenes, number)).is_err() {
                         return;
                     }
                 }
@@ -360,7 +364,7 @@ impl Prover<'_> {
         });
         let Some(binary) = binary else { return Ok(()) };
         table.row("start", "says `not started` for every TODO", || {
-            let run = self.run(&binary, &folder, None)?;
+            let run = self.run(&binary, &folder, None, &[])?;
             let report = match &run.report {
                 Ok(report) => report,
                 Err(sentence) => return Ok(Outcome::failed(no_report(sentence, &run))),
@@ -508,12 +512,14 @@ impl Prover<'_> {
         kind: Kind,
         answer: &Answer,
         solution: &Files,
+        scenes: &[Scene],
         binary: &Path,
         folder: &Path,
     ) -> Result<Outcome> {
         match self.applied(kind, answer, solution) {
-            Ok((files, _)) => {
-                let server = Server { binary: binary.to_owned(), number: None, files };
+            Ok((files, changed)) => {
+                let checks = coverage::checks_of(scenes, &changed);
+                let server = Server { binary: binary.to_owned(), number: None, files, checks };
                 self.judge(kind, answer, &server, folder)
             }
             Err(outcome) => Ok(outcome),
@@ -525,6 +531,7 @@ impl Prover<'_> {
         &self,
         answers: &[(Kind, &Answer)],
         solution: &Files,
+        scenes: &[Scene],
         part: usize,
     ) -> Vec<std::result::Result<Server, Outcome>> {
         let applied: Vec<_> =
@@ -534,13 +541,14 @@ impl Prover<'_> {
         let built = servers::build(self.lab, self.tree, &self.cargo, &ready, &name);
         let mut numbers = 1..;
         let one = |applied: std::result::Result<(Files, Vec<String>), Outcome>| {
-            let (files, _) = applied?;
+            let (files, changed) = applied?;
+            let checks = coverage::checks_of(scenes, &changed);
             let number = numbers.next().expect("there are more numbers than answers");
             match &built {
                 Err(sentence) => Err(Outcome::failed(sentence.to_string())),
                 Ok(built) => match built.refused.get(&number) {
                     Some(errors) => Err(Outcome::failed(errors.clone())),
-                    None => Ok(Server { binary: built.binary.clone(), number: Some(number), files }),
+                    None => Ok(Server { binary: built.binary.clone(), number: Some(number), files, checks }),
                 },
             }
         };
@@ -550,7 +558,7 @@ impl Prover<'_> {
     /// Runs a binary over an answer's files, and judges the verdict.
     fn judge(&self, kind: Kind, answer: &Answer, server: &Server, folder: &Path) -> Result<Outcome> {
         self.tree.put(folder, &server.files)?;
-        let run = self.run(&server.binary, folder, server.number)?;
+        let run = self.run(&server.binary, folder, server.number, &server.checks)?;
         match kind {
             Kind::Wrong => self.caught(answer, &run),
             Kind::Right => Ok(passes_everything(&run)),
@@ -653,7 +661,7 @@ impl Prover<'_> {
     }
 
     /// Runs a binary over a package's folder in the tree.
-    fn run(&self, binary: &Path, folder: &Path, answer: Option<usize>) -> Result<Run> {
+    fn run(&self, binary: &Path, folder: &Path, answer: Option<usize>, checks: &[String]) -> Result<Run> {
         let report = self.tree.report(folder);
         let mut run = Grading {
             binary,
@@ -663,6 +671,7 @@ impl Prover<'_> {
             report: &report,
             paint: self.cargo.paint,
             answer,
+            checks,
         }
         .run()?;
         if let (Some(number), Ok(report)) = (answer, &mut run.report) {

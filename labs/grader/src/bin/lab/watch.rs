@@ -78,6 +78,7 @@ fn grade(repo: &Repo, lab: &Lab, binary: &Path, paint: Paint) -> Result<String> 
         report: &scratch,
         paint,
         answer: None,
+        checks: &[],
     }
     .run()?;
     let mut output = run.output;

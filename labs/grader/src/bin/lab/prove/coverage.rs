@@ -11,8 +11,23 @@ use crate::repo::Lab;
 #[derive(Debug, Deserialize)]
 pub(super) struct Scene {
     scene: String,
+    check: String,
+    file: String,
     todo: Option<u32>,
     clauses: Vec<String>,
+}
+
+/// The checks that an answer can fail which changes only these files: those of its half, and the one of both.
+pub(super) fn checks_of(scenes: &[Scene], changed: &[String]) -> Vec<String> {
+    let changes = |half: &str| changed.iter().any(|name| name.starts_with(half));
+    let (server, client) = (changes("src/"), changes("web/"));
+    let mut names: Vec<String> = scenes
+        .iter()
+        .filter(|scene| scene.todo.is_none() || if scene.file.starts_with("src/") { server } else { client })
+        .map(|scene| scene.check.clone())
+        .collect();
+    names.dedup();
+    names
 }
 
 /// What covers one clause.
