@@ -47,6 +47,7 @@ pub use check::{Check, Compared, Failure, Finding, Lab, Play, Played, SEEDS, Sce
 pub use client::{Answer, Ask, Event, EventStream, Item};
 pub use net::{Lane, Line};
 #[doc(hidden)]
+#[cfg(not(target_family = "wasm"))]
 pub use page::begin_trial;
 pub use page::{Page, PageError, Place, Sources, Spent, Storm};
 pub use region::{fingerprint, regions};

@@ -54,6 +54,7 @@ use tokio::{
 use wire::sse;
 
 pub use error::{PageError, Place, Storm};
+#[cfg(not(target_family = "wasm"))]
 pub use host::begin_trial;
 pub use loader::Sources;
 

@@ -46,6 +46,7 @@ thread_local! {
 /// tasks at a time, exceptions that nobody catches, everything that is not available. Nothing of it is a failure.
 ///
 /// The thread's stack must have 12 MiB.
+#[cfg(not(target_family = "wasm"))]
 pub fn begin_trial() {
     IS_TRIAL.set(true);
     super::allow_deep_stack();
