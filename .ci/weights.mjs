@@ -34,8 +34,8 @@ const parts = [
   [`the heaviest page, ${heaviest.page}, with style and scripts`, heaviest.bytes, 100_000],
   ['the widgets, script and module', sum(all.filter((name) => /^widgets-\w+\.(js|wasm)$/.test(name))), 60_000],
   ['the editor', sum(all.filter((name) => /^editor-\w+\.js$/.test(name))), 120_000],
-  // It should have 700 KB, and has nine too many since it draws. It shall not grow any further.
-  ['the bench, its module (700 is the goal)', sum(all.filter((name) => /^playground-\w+\/playground\.wasm$/.test(name))), 712_000],
+  // It should have 700 KB. Since its checks are drawn and swept it has 156 too many: to be cut into one module for each lab.
+  ['the bench, its module (700 is the goal)', sum(all.filter((name) => /^playground-\w+\/playground\.wasm$/.test(name))), 860_000],
 ];
 let wrong = 0;
 for (const [part, bytes, limit] of parts) {
