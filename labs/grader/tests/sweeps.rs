@@ -101,3 +101,30 @@ fn the_same_sweep_finds_the_same() {
     assert_eq!(first.0.transcript, again.0.transcript);
     assert_eq!(first.1, again.1);
 }
+
+/// Without `biased`, tokio draws which branch it looks at first, and two plays of one scene may part.
+#[test]
+fn checks_choose_what_is_ready_in_the_order_in_which_it_stands() {
+    fn read(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                read(&path, found);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = std::fs::read_to_string(&path).expect("it can be read");
+                let unbiased = |part: &&str| !part.trim_start().starts_with("biased;");
+                found.extend(
+                    text.split("select! {").skip(1).filter(unbiased).map(|_| path.display().to_string()),
+                );
+            }
+        }
+    }
+    let labs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut found = Vec::new();
+    for lab in std::fs::read_dir(labs).expect("the labs are there").flatten() {
+        if lab.file_name().to_string_lossy().starts_with("lab") {
+            read(&lab.path().join("tests"), &mut found);
+        }
+    }
+    assert_eq!(found, Vec::<String>::new(), "these files have a `select!` without `biased;`");
+}

@@ -141,6 +141,7 @@ async fn both_halves_whatever_happens(bench: Bench) -> Result<(), Failure> {
         std::future::pending::<()>().await;
     };
     tokio::select! {
+        biased;
         () = filling => {}
         () = closing => {}
     }

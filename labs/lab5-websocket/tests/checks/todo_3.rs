@@ -375,6 +375,7 @@ async fn todo_3_at_every_moment(bench: Bench) -> Result<(), Failure> {
             };
             // Whatever is dropped here ends without a close frame.
             tokio::select! {
+                biased;
                 _ = stay => {}
                 _ = bench.disturbed() => {}
             }

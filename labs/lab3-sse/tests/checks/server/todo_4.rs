@@ -104,6 +104,7 @@ async fn todo_4_at_any_moment(bench: Bench) -> Result<(), Failure> {
             std::future::pending::<()>().await;
         };
         tokio::select! {
+            biased;
             _ = bench.disturbed() => market.feed.close(),
             () = moving => {}
             () = bench.wait_ms(300) => {}
